@@ -1,0 +1,152 @@
+# Etherpad in production: the upstream image, its pads in a PostgreSQL database of its own.
+#
+# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+#   nomad job run -var job_id=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
+
+variable "job_id" {
+  type = string
+}
+
+variable "url" {
+  type = string
+}
+
+variable "port" {
+  type = number
+}
+
+variable "volume" {
+  type = string
+}
+
+variable "cpu" {
+  type    = number # MHz
+  default = 200
+}
+
+variable "memory" {
+  type    = number # MiB
+  default = 256
+}
+
+variable "memory_max" {
+  type    = number # MiB
+  default = 768
+}
+
+job "etherpad" {
+  id   = "${var.job_id}"
+  type = "service"
+
+  group "app" {
+    network {
+      port "http" {
+        static = var.port
+        to     = 9001
+      }
+    }
+
+    volume "data" {
+      type            = "host"
+      source          = var.volume
+      access_mode     = "single-node-single-writer"
+      attachment_mode = "file-system"
+    }
+
+    service {
+      name     = var.job_id
+      port     = "http"
+      provider = "nomad"
+
+      check {
+        type     = "http"
+        path     = "/health"
+        interval = "10s"
+        timeout  = "5s"
+      }
+    }
+
+    task "etherpad" {
+      driver = "docker"
+
+      config {
+        image = "etherpad/etherpad:3.3.1"
+        ports = ["http"]
+
+        # Etherpad writes these two beside its code, outside any volume: without them each start makes new ones.
+        mount {
+          type     = "bind"
+          source   = "secrets/APIKEY.txt"
+          target   = "/opt/etherpad-lite/APIKEY.txt"
+          readonly = true
+        }
+        mount {
+          type     = "bind"
+          source   = "secrets/SESSIONKEY.txt"
+          target   = "/opt/etherpad-lite/SESSIONKEY.txt"
+          readonly = true
+        }
+      }
+
+      volume_mount {
+        volume      = "data"
+        destination = "/opt/etherpad-lite/var"
+      }
+
+      env {
+        NODE_ENV              = "production"
+        PORT                  = "9001"
+        PUBLIC_URL            = var.url
+        SSO_ISSUER            = var.url
+        TRUST_PROXY           = "true"
+        COOKIE_SAME_SITE      = "Lax"
+        DB_TYPE               = "postgres"
+        AUTHENTICATION_METHOD = "apikey"
+        ENABLE_METRICS        = "false" # /stats is open to all otherwise
+        DISABLE_IP_LOGGING    = "true"
+        UPDATES_TIER          = "off" # frama decides about versions
+        PRIVACY_UPDATE_CHECK  = "false" # no calls to third parties
+        IMPORT_MAX_FILE_SIZE  = "10485760"
+        DEFAULT_PAD_TEXT      = " " # must not be empty
+      }
+
+      # What people typed and every secret: quoted as JSON, which the reader of such files understands.
+      template {
+        destination = "secrets/etherpad.env"
+        env         = true
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          TITLE={{ .title.Value | toJSON }}
+          PAD_OPTIONS_LANG={{ .language.Value | toJSON }}
+          ADMIN_PASSWORD={{ .admin_password.Value | toJSON }}
+          DB_HOST={{ .db_host.Value | toJSON }}
+          DB_PORT={{ .db_port.Value | toJSON }}
+          DB_NAME={{ .db_name.Value | toJSON }}
+          DB_USER={{ .db_user.Value | toJSON }}
+          DB_PASS={{ .db_password.Value | toJSON }}
+          {{ end -}}
+        EOT
+      }
+
+      template {
+        destination = "secrets/APIKEY.txt"
+        perms       = "0444"
+        data        = "{{ with nomadVar \"nomad/jobs/${var.job_id}\" }}{{ .api_key.Value }}{{ end }}"
+      }
+
+      template {
+        destination = "secrets/SESSIONKEY.txt"
+        perms       = "0444"
+        data        = "{{ with nomadVar \"nomad/jobs/${var.job_id}\" }}{{ .session_key.Value }}{{ end }}"
+      }
+
+      resources {
+        cpu        = var.cpu
+        memory     = var.memory
+        memory_max = var.memory_max
+      }
+
+      kill_timeout = "30s"
+    }
+  }
+}

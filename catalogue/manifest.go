@@ -1,0 +1,176 @@
+package catalogue
+
+import (
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+
+	"framagit.org/frama/frama/services/hosting"
+)
+
+const manifestFile = "app.hcl"
+
+// jobFile names the job file of a variant.
+func jobFile(variant string) string {
+	if variant == Production {
+		return "job.nomad.hcl"
+	}
+	return variant + ".nomad.hcl"
+}
+
+// Patterns of what a manifest says. Names become parts of job IDs and keys of Nomad Variables, which allow no dots.
+var (
+	appName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,19}$`)
+	keyName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+	spdx    = regexp.MustCompile(`^[A-Za-z0-9.+-]+(-or-later|-only)?( (AND|OR|WITH) [A-Za-z0-9.+-]+)*$`)
+	webURL  = regexp.MustCompile(`^https://[a-z0-9.-]+\.[a-z]{2,}(/[^\s]*)?$`)
+	urlPath = regexp.MustCompile(`^/[^\s#{}$]*$`)
+	version = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)+([-+.][0-9A-Za-z.-]+)?$`)
+)
+
+// parseManifest reads app.hcl of the folder. The application is usable only when there are no diagnostics.
+func parseManifest(text []byte, path, folder string) (App, Diagnostics) {
+	var diags Diagnostics
+	r := open(text, path, "the manifest", &diags)
+	if r == nil {
+		return App{Name: folder}, diags
+	}
+	app := App{}
+	app.Name = r.text("name", like(appName, "must be 2 to 20 lower-case letters, digits and hyphens"), func(s string) string {
+		if s != folder {
+			return `must be the name of the folder, "` + folder + `"`
+		}
+		return ""
+	})
+	app.Kind = r.text("kind", oneOf(hosting.Kinds()...))
+	app.Status = r.text("status", oneOf(Stable, Beta, Retired))
+	app.ReplacedBy = r.optional("replaced_by", like(appName, "must be the name of an application"))
+	app.Preferred = r.flag("preferred", false)
+	r.one("title", func(b *reader) { app.title = b.translations(60) })
+	r.one("description", func(b *reader) { app.description = b.translations(400) })
+	app.licence(r)
+	app.Tenancy = r.text("tenancy", oneOf("instance", "shared"))
+	app.FirstURL = r.text("first_url", like(urlPath, "must be a path that starts with /"))
+	app.Backup = r.text("backup", oneOf(Backups()...))
+	app.Upgrade = r.text("upgrade", oneOf(Upgrades()...))
+	app.Suspend = r.text("suspend", oneOf(Suspensions()...))
+	app.run = r.run()
+	app.variants(r)
+	app.variable(r)
+	app.readSizes(r)
+	r.done()
+	if app.Name == "" {
+		app.Name = folder
+	}
+	return app, diags
+}
+
+func (r *reader) translations(most int) Text {
+	length := func(s string) string {
+		if len([]rune(s)) > most {
+			return "is too long: people read it in a form"
+		}
+		return ""
+	}
+	return Text{"fr": r.text("fr", length), "en": r.text("en", length)}
+}
+
+// licence reads what the charter asks about: an application that is not all free has to say which exceptions it makes.
+func (a *App) licence(r *reader) {
+	a.License = r.text("license", like(spdx, "must be an SPDX expression, as AGPL-3.0-or-later"))
+	a.CharterOK = r.flag("charter_ok", true)
+	a.Exceptions = r.list("exceptions")
+	a.Upstream = r.text("upstream", like(webURL, "must be an https address"))
+	if attr, ok := r.body.Attributes["charter_ok"]; ok && !a.CharterOK && len(a.Exceptions) == 0 {
+		r.diags.at(attr.NameRange, "charter_ok is not true: list in exceptions what the host must publish")
+	}
+}
+
+// run reads what a variant may say for itself.
+func (r *reader) run() Run {
+	var run Run
+	run.Version = r.text("version", like(version, "must be a full version, as 3.3.1"))
+	services := make([]string, 0, len(BackingKeys()))
+	for name := range BackingKeys() {
+		services = append(services, name)
+	}
+	slices.Sort(services)
+	run.Needs = r.list("needs", oneOf(services...))
+	r.one("health", func(b *reader) {
+		run.Health.Path = b.text("path", like(urlPath, "must be a path that starts with /"))
+		run.Health.Status = b.number("status", 200, 399, 200)
+	})
+	return run
+}
+
+// variants reads the blocks of variants that differ from the manifest's top.
+func (a *App) variants(r *reader) {
+	a.runs = map[string]Run{}
+	r.each("variant", true, func(label string, b *reader) {
+		if label != Native {
+			b.diags.at(b.where, "unknown variant %q%s (production is what the manifest itself says)", label, didYouMean(label, []string{Native}))
+		}
+		a.runs[label] = b.run()
+	})
+}
+
+// variable reads what goes into the instance's Nomad Variable: one namespace of keys.
+func (a *App) variable(r *reader) {
+	taken := map[string]string{}
+	for need, keys := range BackingKeys() {
+		for _, key := range keys {
+			taken[key] = "the backing service " + need
+		}
+	}
+	claim := func(b *reader, key string) {
+		switch owner, used := taken[key]; {
+		case !keyName.MatchString(key):
+			b.diags.at(b.where, "%q cannot be a key: use lower-case letters, digits and _", key)
+		case used:
+			b.diags.at(b.where, "the key %s is already used by %s", key, owner)
+		}
+		taken[key] = b.what
+	}
+	r.each("secret", true, func(label string, b *reader) {
+		claim(b, label)
+		s := Secret{Name: label}
+		s.Length = b.number("length", 16, 256, 32)
+		s.Permanent = b.text("kind", oneOf("permanent", "rotatable")) == "permanent"
+		a.Secrets = append(a.Secrets, s)
+	})
+	r.each("value", true, func(label string, b *reader) {
+		claim(b, label)
+		a.Values = append(a.Values, Value{Name: label, From: b.text("from", oneOf(Sources()...))})
+	})
+}
+
+// readSizes reads what an instance reserves in each plan. Which plans there are is known later: see checkPlans.
+func (a *App) readSizes(r *reader) {
+	a.sizes, a.sizePlaces = map[string]hosting.Resources{}, map[string]Diagnostic{}
+	a.sizesAt = Diagnostic{Path: r.where.Filename, Line: 1, Column: 1}
+	r.each("plan", true, func(label string, b *reader) {
+		size := hosting.Resources{
+			CPU:       b.number("cpu", 1, 1_000_000, -1),
+			Memory:    b.number("memory", 10, 10_000_000, -1),
+			MemoryMax: b.number("memory_max", 10, 10_000_000, 0),
+			Disk:      b.number("disk", 1, 100_000_000, -1),
+		}
+		if size.MemoryMax > 0 && size.MemoryMax < size.Memory {
+			b.diags.at(b.body.Attributes["memory_max"].Expr.Range(), "memory_max is less than memory (%d MiB)", size.Memory)
+		}
+		a.sizes[label] = size
+		a.sizePlaces[label] = Diagnostic{Path: b.where.Filename, Line: b.where.Start.Line, Column: b.where.Start.Column}
+	})
+}
+
+// readJobs takes in the job files that are there. A manifest without any is an entry that Lint complains about.
+func (a *App) readJobs(apps fs.FS, folder string) {
+	a.jobs = map[string]job{}
+	for _, variant := range []string{Production, Native} {
+		file := jobFile(variant)
+		if text, err := fs.ReadFile(apps, folder+"/"+file); err == nil {
+			a.jobs[variant] = job{source: string(text), path: filepath.Join(a.folder, file)}
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"framagit.org/frama/frama/catalogue"
+	"framagit.org/frama/frama/provisioner"
+	"framagit.org/frama/frama/provisioner/acme"
+	"framagit.org/frama/frama/provisioner/nomad"
+	"framagit.org/frama/frama/services/auth"
+	"framagit.org/frama/frama/services/control"
+	"framagit.org/frama/frama/services/seal"
+	"framagit.org/frama/frama/services/store"
+)
+
+// app is frama wired up, without anything running.
+type app struct {
+	config    config
+	log       *slog.Logger
+	seal      *seal.Key
+	store     *store.Store
+	catalogue *catalogue.Catalogue
+	control   *control.Control
+}
+
+// load reads the configuration only.
+func (c *cli) load() (config, error) {
+	return loadConfig(c.file, c.environ, nil)
+}
+
+// open reads the configuration and opens the database, which must have this binary's schema.
+func (c *cli) open(ctx context.Context) (*app, error) {
+	conf, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	return c.openWith(ctx, conf)
+}
+
+func (c *cli) openWith(ctx context.Context, conf config) (*app, error) {
+	a, err := c.wire(ctx, conf)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkSchema(ctx); err != nil {
+		_ = a.store.Close()
+		return nil, err
+	}
+	if err := a.store.Write(ctx, (*store.Tx).CheckSeal); err != nil {
+		_ = a.store.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// wire connects the parts; the database may still lack its schema.
+func (c *cli) wire(ctx context.Context, conf config) (*app, error) {
+	a := &app{config: conf, log: c.logger(conf)}
+	var err error
+	if a.catalogue, err = catalogue.Load(conf.Catalogue.Dirs...); err != nil {
+		return nil, usageError{err}
+	}
+	if a.seal, err = seal.LoadOrMake(conf.Seal.KeyFile); err != nil {
+		return nil, err
+	}
+	if path, ok := strings.CutPrefix(conf.Database, "sqlite:"); ok {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, fmt.Errorf("folder of the database: %w", err)
+		}
+	}
+	a.store, err = store.Open(ctx, conf.Database, store.Options{Now: now, NewID: newID, Seal: a.seal})
+	if err != nil {
+		return nil, err
+	}
+	a.control = control.New(a.store, a.catalogue, control.Options{
+		Platform: conf.Platform.Domain, HTTPSPort: conf.Platform.HTTPSPort, PublicURL: conf.PublicURL, HostName: conf.Host.Name,
+		CharterURL: conf.Host.CharterURL, CharterVersion: conf.Host.CharterVersion, Reserved: conf.ReservedNames,
+		LinkKey: a.seal.Derive("links", 32), SessionTTL: time.Duration(conf.SessionHours) * time.Hour,
+		Variant: conf.Catalogue.Variant, Now: now, NewID: newID,
+	})
+	return a, nil
+}
+
+func (a *app) checkSchema(ctx context.Context) error {
+	current, wanted, err := a.store.SchemaVersion(ctx)
+	switch {
+	case err != nil:
+		return err
+	case current < wanted:
+		return fmt.Errorf("the database has schema version %d, this frama needs %d: run frama migrate", current, wanted)
+	case current > wanted:
+		return fmt.Errorf("the database has schema version %d, this frama knows %d: run a newer frama", current, wanted)
+	}
+	return nil
+}
+
+func (a *app) links() auth.Links {
+	return auth.Links{Key: a.seal.Derive("links", 32), PublicURL: a.config.PublicURL}
+}
+
+// edgeToken is what agents prove themselves with.
+func (a *app) edgeToken() string {
+	if a.config.Edge.Token != "" {
+		return a.config.Edge.Token
+	}
+	return base64.RawURLEncoding.EncodeToString(a.seal.Derive("edge token", 32))
+}
+
+// edgeKey signs what agents get.
+func (a *app) edgeKey() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(a.seal.Derive("edge signature", ed25519.SeedSize))
+}
+
+// cluster connects to Nomad.
+func (a *app) cluster() (*nomad.Cluster, error) {
+	n := a.config.Nomad
+	policy := nomad.ProductionPolicy()
+	if n.Development {
+		policy = nomad.DevelopmentPolicy()
+	}
+	return nomad.New(nomad.Options{
+		Address: n.Address, Token: nomad.Static(n.Token), Region: n.Region, Namespace: n.Namespace, TLS: nomad.TLS{CAFile: n.CAFile},
+		Policy: policy,
+	})
+}
+
+func (a *app) issuer() (*acme.Issuer, error) {
+	c := a.config.ACME
+	return acme.New(acme.Options{
+		Directory: c.Directory, Email: c.Email, CAFile: c.CAFile, EABKeyID: c.EABKeyID, EABHMAC: c.EABHMAC,
+		EdgeHTTP: c.EdgeAddress, Accounts: accounts{a.store}, Log: a.log,
+	})
+}
+
+// provisioner wires what executes runs.
+func (a *app) provisioner() (*provisioner.Provisioner, error) {
+	cluster, err := a.cluster()
+	if err != nil {
+		return nil, err
+	}
+	issuer, err := a.issuer()
+	if err != nil {
+		return nil, err
+	}
+	probe, err := a.probeClient()
+	if err != nil {
+		return nil, err
+	}
+	conf := a.config
+	return &provisioner.Provisioner{
+		Store: a.store, Catalogue: a.catalogue, Cluster: cluster, Issuer: issuer, Probe: probe, Log: a.log, Now: now,
+		Options: provisioner.Options{
+			ClusterName: conf.Nomad.Cluster, Variant: conf.Catalogue.Variant, Platform: conf.Platform.Domain,
+			PortMin: conf.Ports.Min, PortMax: conf.Ports.Max, URL: a.control.URL, Backing: conf.Backing,
+			MailDomain: a.control.MailDomain(), HealthyWithin: conf.Worker.Healthy,
+		},
+	}, nil
+}
+
+// probeClient asks spaces as a visitor would, through the ingress.
+func (a *app) probeClient() (*http.Client, error) {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if file := a.config.ACME.RootsFile; file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("acme.roots_file: %w", err)
+		}
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("acme.roots_file: %s holds no certificate in PEM", file)
+		}
+	}
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if a.config.Edge.ProbeAddress != "" {
+				address = a.config.Edge.ProbeAddress
+			}
+			return dialer.DialContext(ctx, network, address)
+		},
+	}
+	return &http.Client{Transport: transport, Timeout: 15 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}, nil
+}
+
+// accounts keeps ACME accounts sealed in the store.
+type accounts struct{ store *store.Store }
+
+func (a accounts) LoadAccount(ctx context.Context, directory string) (account []byte, err error) {
+	err = a.store.Read(ctx, func(tx *store.Tx) error {
+		account, err = tx.SealedSetting("acme/" + directory)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, acme.ErrNoAccount
+	}
+	return account, err
+}
+
+func (a accounts) SaveAccount(ctx context.Context, directory string, account []byte) error {
+	return a.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSealedSetting("acme/"+directory, account) })
+}

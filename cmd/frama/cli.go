@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/locale"
+)
+
+// cli is what every command shares: the streams, the environment and the global flags.
+type cli struct {
+	in       io.Reader
+	out, err io.Writer
+	environ  []string
+	file     string // --config
+	json     bool   // --json
+	flags    *cobra.Command
+}
+
+// run executes one command line and returns the exit status. Tests call it as main does.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	c := &cli{in: in, out: out, err: errOut, environ: os.Environ()}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	cmd, err := root.ExecuteContextC(ctx)
+	return c.report(cmd, err)
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "frama",
+		Short: "Gives associations their own pads, spreadsheets and clouds, on a Nomad cluster",
+		Long: `frama is the control plane of an alternative host: associations ask for a space through a form, reviewers
+decide in a dashboard, and frama provisions what was approved.
+
+Exit status: 0 when all went well, 1 when something failed, 2 when the command or the configuration is wrong.
+Configuration comes from ` + defaultFile + `, FRAMA_… variables and flags; "frama config keys" lists all of it.`,
+		Example: `  frama dev                     a complete platform on this machine, to try and to develop
+  frama doctor                  checks everything frama depends on
+  frama request list            requests that wait for a decision
+  frama provision               provisions every approved space`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.PersistentFlags().StringVar(&c.file, "config", envOr(c.environ, "FRAMA_CONFIG", ""), "configuration `file` (default "+defaultFile+" where it exists)")
+	root.PersistentFlags().BoolVar(&c.json, "json", false, "answer in JSON")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err} })
+	root.AddGroup(&cobra.Group{ID: "ops", Title: "Day to day:"}, &cobra.Group{ID: "run", Title: "Services:"},
+		&cobra.Group{ID: "admin", Title: "Set-up and care:"})
+	root.SetHelpCommandGroupID("admin")
+	root.SetCompletionCommandGroupID("admin")
+	root.AddCommand(
+		newProvisionCommand(c), newRequestCommand(c), newSpaceCommand(c), newRunCommand(c),
+		newServeCommand(c), newEdgeCommand(c), newDevCommand(c),
+		newCatalogueCommand(c), newUserCommand(c), newMigrateCommand(c), newDoctorCommand(c), newConfigCommand(c), newVersionCommand(c),
+	)
+	return root
+}
+
+// report prints an error the way people and scripts expect, and returns the exit status.
+func (c *cli) report(cmd *cobra.Command, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if errors.Is(err, errSilent) {
+		return exitFailed
+	}
+	message := c.explain(err)
+	status := exitFailed
+	var usage usageError
+	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") || strings.Contains(err.Error(), "arg(s)") {
+		status = exitUsage
+	}
+	if c.json {
+		_ = json.NewEncoder(c.err).Encode(map[string]any{"error": message, "status": status})
+		return status
+	}
+	fmt.Fprintf(c.err, "frama: %s\n", message)
+	if status == exitUsage && cmd != nil {
+		fmt.Fprintf(c.err, "Try '%s --help'.\n", cmd.CommandPath())
+	}
+	return status
+}
+
+// errSilent ends a command with status 1 when all there is to say has been said.
+var errSilent = errors.New("failed")
+
+// explain words an error for the one at the terminal, in English like all of the command line.
+func (c *cli) explain(err error) string {
+	var known *hosting.Error
+	if !errors.As(err, &known) {
+		return err.Error()
+	}
+	words, loadErr := locale.Load()
+	if loadErr != nil {
+		return err.Error()
+	}
+	text := words.T("en", known.Key, known.Args...)
+	for _, f := range known.Fields {
+		text += fmt.Sprintf("\n  %s: %s", f.Field, words.T("en", f.Key, f.Args...))
+	}
+	if known.Err != nil {
+		text += ": " + known.Err.Error()
+	}
+	return text
+}
+
+// print writes a value as JSON with --json, or calls text.
+func (c *cli) print(value any, text func(w io.Writer)) error {
+	if !c.json {
+		text(c.out)
+		return nil
+	}
+	enc := json.NewEncoder(c.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(value)
+}
+
+// actor is whoever sits at the terminal: who may run frama with its database is its administrator.
+func (c *cli) actor() hosting.Actor {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return hosting.Actor{Name: "cli:" + name, Role: hosting.RoleAdmin}
+}
+
+// interactive says whether a person sits at the terminal.
+func (c *cli) interactive() bool {
+	f, ok := c.out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && envOr(c.environ, "TERM", "dumb") != "dumb"
+}
+
+func (c *cli) logger(conf config) *slog.Logger {
+	level := slog.LevelInfo
+	_ = level.UnmarshalText([]byte(conf.Log.Level))
+	options := &slog.HandlerOptions{Level: level}
+	if conf.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(c.err, options))
+	}
+	return slog.New(slog.NewTextHandler(c.err, options))
+}
+
+func envOr(environ []string, name, fallback string) string {
+	for _, pair := range environ {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok && value != "" {
+			return value
+		}
+	}
+	return fallback
+}
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+func now() time.Time { return time.Now().UTC() }

@@ -1,0 +1,329 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+// config is everything that can be configured. Keys are those of the file, of the environment (FRAMA_NOMAD_ADDRESS) and
+// of the flags that exist for them. A field tagged secret can also be read from a file: nomad.token_file in the file,
+// FRAMA_NOMAD_TOKEN_FILE in the environment.
+type config struct {
+	Listen         string        `mapstructure:"listen" default:"127.0.0.1:8600" doc:"address of the public pages and the dashboard"`
+	PublicURL      string        `mapstructure:"public_url" default:"http://localhost:8600" doc:"address people use, without a slash at the end"`
+	TrustedProxies []string      `mapstructure:"trusted_proxies" doc:"networks whose X-Forwarded-For is believed"`
+	Database       string        `mapstructure:"database" default:"sqlite:/var/lib/frama/frama.db" secret:"yes" doc:"sqlite:<path> or postgres://…"`
+	SessionHours   int           `mapstructure:"session_hours" default:"12" doc:"hours a sign-in lasts"`
+	FormLimit      int           `mapstructure:"form_limit" default:"20" doc:"forms a minute and address; 0 for no limit"`
+	ReservedNames  []string      `mapstructure:"reserved_names" doc:"names of spaces that nobody may have, beside the built-in ones"`
+	Host           hostConfig    `mapstructure:"host"`
+	Platform       platformConf  `mapstructure:"platform"`
+	Seal           sealConfig    `mapstructure:"seal"`
+	Log            logConfig     `mapstructure:"log"`
+	Nomad          nomadConfig   `mapstructure:"nomad"`
+	ACME           acmeConfig    `mapstructure:"acme"`
+	Edge           edgeConfig    `mapstructure:"edge"`
+	SMTP           smtpConfig    `mapstructure:"smtp"`
+	Catalogue      catalogueConf `mapstructure:"catalogue"`
+	Worker         workerConfig  `mapstructure:"worker"`
+	Ports          portsConfig   `mapstructure:"ports"`
+	// Backing gives databases and the like to applications that need them, see docs/operate/backing.md.
+	Backing map[string]string `mapstructure:"backing" doc:"keys of backing services, e.g. db_host"`
+}
+
+type hostConfig struct {
+	Name           string `mapstructure:"name" default:"frama" doc:"name of the host (the CHATON) as people see it"`
+	CharterURL     string `mapstructure:"charter_url" default:"https://www.chatons.org/charte" doc:"where the charter can be read"`
+	CharterVersion string `mapstructure:"charter_version" default:"2" doc:"version that requests accept; recorded with each"`
+}
+
+type platformConf struct {
+	Domain    string `mapstructure:"domain" default:"frama.localhost" doc:"base domain of the spaces"`
+	HTTPSPort int    `mapstructure:"https_port" default:"443" doc:"public HTTPS port of the ingress"`
+}
+
+type sealConfig struct {
+	KeyFile string `mapstructure:"key_file" default:"/var/lib/frama/seal.key" doc:"key that protects private keys at rest; made on the first start, keep a copy"`
+}
+
+type logConfig struct {
+	Level  string `mapstructure:"level" default:"info" doc:"debug, info, warn or error"`
+	Format string `mapstructure:"format" default:"text" doc:"text or json"`
+}
+
+type nomadConfig struct {
+	Address   string `mapstructure:"address" default:"http://127.0.0.1:4646" doc:"address of a Nomad server"`
+	Token     string `mapstructure:"token" secret:"yes" doc:"ACL token with the policy deploy/nomad-acl/frama.policy.hcl"`
+	Namespace string `mapstructure:"namespace" default:"frama" doc:"Nomad namespace"`
+	Region    string `mapstructure:"region" doc:"Nomad region"`
+	CAFile    string `mapstructure:"ca_file" doc:"authority of the servers' certificates, PEM"`
+	Cluster   string `mapstructure:"cluster" default:"main" doc:"name of the cluster, recorded with each space"`
+	// Development lets jobs use exec, raw_exec and the mock driver, with read-only host folders.
+	Development bool `mapstructure:"development" default:"false" doc:"allow drivers that isolate less than containers; never in production"`
+}
+
+type acmeConfig struct {
+	Directory   string `mapstructure:"directory" default:"https://acme-v02.api.letsencrypt.org/directory" doc:"ACME directory"`
+	Email       string `mapstructure:"email" doc:"contact of the account"`
+	CAFile      string `mapstructure:"ca_file" doc:"authority of the directory's own certificate, PEM"`
+	RootsFile   string `mapstructure:"roots_file" doc:"authority of the issued certificates, PEM; for private authorities"`
+	EABKeyID    string `mapstructure:"eab_key_id" doc:"external account binding: key identifier"`
+	EABHMAC     string `mapstructure:"eab_hmac" secret:"yes" doc:"external account binding: HMAC key, base64url"`
+	EdgeAddress string `mapstructure:"edge_address" doc:"host:port of the ingress for the check before an order; by default the name's own address, port 80"`
+}
+
+type edgeConfig struct {
+	Listen       string `mapstructure:"listen" default:"127.0.0.1:8601" doc:"address that frama edge talks to"`
+	Token        string `mapstructure:"token" secret:"yes" doc:"secret shared with the agents; derived from the seal key when empty"`
+	Server       string `mapstructure:"server" default:"http://127.0.0.1:8601" doc:"where the agent finds frama"`
+	PublicKey    string `mapstructure:"public_key" doc:"key that signs snapshots, base64 (frama edge key); derived from the seal key when empty"`
+	Name         string `mapstructure:"name" doc:"name of the agent; the machine's name by default"`
+	Data         string `mapstructure:"data" default:"/var/lib/frama/edge" doc:"folder of the agent"`
+	HTTP         string `mapstructure:"http" default:":80" doc:"address of the ingress for HTTP"`
+	HTTPS        string `mapstructure:"https" default:":443" doc:"address of the ingress for HTTPS"`
+	HAProxy      string `mapstructure:"haproxy" default:"haproxy" doc:"the HAProxy binary"`
+	External     bool   `mapstructure:"external" default:"false" doc:"HAProxy is started by somebody else, e.g. systemd"`
+	ProbeAddress string `mapstructure:"probe_address" doc:"host:port of the ingress for frama's own probes; by default each name's own address"`
+}
+
+type smtpConfig struct {
+	Host     string `mapstructure:"host" default:"localhost" doc:"mail server"`
+	Port     int    `mapstructure:"port" default:"587" doc:"port of the mail server"`
+	TLS      string `mapstructure:"tls" default:"starttls" doc:"starttls, tls, opportunistic or none"`
+	Username string `mapstructure:"username" doc:"account on the mail server"`
+	Password string `mapstructure:"password" secret:"yes" doc:"password on the mail server"`
+	From     string `mapstructure:"from" default:"frama <frama@localhost>" doc:"sender of the mails"`
+	ReplyTo  string `mapstructure:"reply_to" doc:"where answers go"`
+}
+
+type catalogueConf struct {
+	Dirs    []string `mapstructure:"dirs" doc:"folders with further applications; a later one overrides an earlier one"`
+	Variant string   `mapstructure:"variant" default:"production" doc:"production (containers) or native (processes, for development)"`
+}
+
+type workerConfig struct {
+	Provision   bool          `mapstructure:"provision" default:"false" doc:"frama serve provisions approved spaces by itself"`
+	Concurrency int           `mapstructure:"concurrency" default:"16" doc:"spaces worked on at once"`
+	Lease       time.Duration `mapstructure:"lease" default:"1m" doc:"after this long without a sign of life, another worker takes over"`
+	Healthy     time.Duration `mapstructure:"healthy_within" default:"10m" doc:"how long an instance may take to become healthy"`
+}
+
+type portsConfig struct {
+	Min int `mapstructure:"min" default:"21000" doc:"first port that instances get"`
+	Max int `mapstructure:"max" default:"29999" doc:"last port that instances get"`
+}
+
+// defaultFile is read when it exists and no other is named.
+const defaultFile = "/etc/frama/frama.toml"
+
+// foreignVariables start with FRAMA_ but belong to the project's scripts.
+var foreignVariables = []string{"FRAMA_CONFIG", "FRAMA_CACHE", "FRAMA_SCREENSHOTS"}
+
+// key is one configuration key, as found by walking config.
+type key struct {
+	name, fallback, doc string
+	secret              bool
+	kind                reflect.Type
+}
+
+func (k key) variable() string {
+	return "FRAMA_" + strings.ToUpper(strings.NewReplacer(".", "_").Replace(k.name))
+}
+
+// keys lists every configuration key in the order of the struct.
+func keys() []key { return walk(reflect.TypeFor[config](), "") }
+
+func walk(t reflect.Type, prefix string) []key {
+	var all []key
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := prefix + f.Tag.Get("mapstructure")
+		if f.Type.Kind() == reflect.Struct {
+			all = append(all, walk(f.Type, name+".")...)
+			continue
+		}
+		all = append(all, key{name: name, fallback: f.Tag.Get("default"), doc: f.Tag.Get("doc"), secret: f.Tag.Get("secret") != "", kind: f.Type})
+	}
+	return all
+}
+
+// loadConfig reads defaults, file, environment and flags, the later over the earlier, and refuses what it does not know.
+func loadConfig(file string, environ []string, flags *pflag.FlagSet) (config, error) {
+	v := viper.New()
+	var c config
+	for _, k := range keys() {
+		if k.fallback != "" {
+			v.SetDefault(k.name, k.fallback)
+		}
+	}
+	if err := readFile(v, file); err != nil {
+		return c, err
+	}
+	if err := readEnvironment(v, environ); err != nil {
+		return c, err
+	}
+	if flags != nil {
+		flags.Visit(func(f *pflag.Flag) {
+			if name := f.Annotations["config"]; len(name) == 1 {
+				v.Set(name[0], f.Value.String())
+			}
+		})
+	}
+	if err := readSecretFiles(v); err != nil {
+		return c, err
+	}
+	var unused mapstructure.Metadata
+	err := v.Unmarshal(&c, func(d *mapstructure.DecoderConfig) { d.Metadata = &unused })
+	if err != nil {
+		return c, usageError{fmt.Errorf("configuration: %w", err)}
+	}
+	if len(unused.Unused) > 0 {
+		slices.Sort(unused.Unused)
+		return c, usageError{fmt.Errorf("configuration: unknown key %s%s", strings.Join(unused.Unused, ", "), nearest(unused.Unused[0]))}
+	}
+	return c, c.check()
+}
+
+func readFile(v *viper.Viper, file string) error {
+	explicit := file != ""
+	if !explicit {
+		file = defaultFile
+	}
+	v.SetConfigFile(file)
+	v.SetConfigType("toml")
+	err := v.ReadInConfig()
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist) && !explicit:
+		return nil
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return usageError{fmt.Errorf("configuration file: %w", err)}
+	}
+	return usageError{fmt.Errorf("configuration file %s: %w", file, err)}
+}
+
+// readEnvironment takes FRAMA_… variables. One that nobody knows is refused: it is a typing error that would otherwise
+// be found much later.
+func readEnvironment(v *viper.Viper, environ []string) error {
+	known := map[string]key{}
+	for _, k := range keys() {
+		known[k.variable()] = k
+	}
+	for _, pair := range environ {
+		name, text, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, "FRAMA_") || slices.Contains(foreignVariables, name) || strings.HasPrefix(name, "FRAMA_TEST_") {
+			continue
+		}
+		if k, ok := known[name]; ok {
+			if k.kind.Kind() == reflect.Slice {
+				v.Set(k.name, strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }))
+			} else {
+				v.Set(k.name, text)
+			}
+			continue
+		}
+		if k, ok := known[strings.TrimSuffix(name, "_FILE")]; ok && k.secret && strings.HasSuffix(name, "_FILE") {
+			v.Set(k.name+"_file", text)
+			continue
+		}
+		return usageError{fmt.Errorf("environment: unknown variable %s: see frama config keys for the ones there are", name)}
+	}
+	return nil
+}
+
+// readSecretFiles replaces <key>_file by what the file holds.
+func readSecretFiles(v *viper.Viper) error {
+	for _, k := range keys() {
+		path := v.GetString(k.name + "_file")
+		if !k.secret || path == "" {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return usageError{fmt.Errorf("configuration: %s_file: %w", k.name, err)}
+		}
+		v.Set(k.name, strings.TrimRight(string(text), "\r\n"))
+		v.Set(k.name+"_file", nil)
+	}
+	return nil
+}
+
+// check finds values that cannot work, all at once.
+func (c config) check() error {
+	var problems []string
+	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if !strings.HasPrefix(c.PublicURL, "http://") && !strings.HasPrefix(c.PublicURL, "https://") || strings.HasSuffix(c.PublicURL, "/") {
+		add("public_url: %q is not an http(s) address without a slash at the end", c.PublicURL)
+	}
+	if c.Platform.Domain == "" || strings.ContainsAny(c.Platform.Domain, "/: ") {
+		add("platform.domain: %q is not a domain name", c.Platform.Domain)
+	}
+	if c.Ports.Min < 1024 || c.Ports.Max > 65535 || c.Ports.Min > c.Ports.Max {
+		add("ports: %d to %d is not a range between 1024 and 65535", c.Ports.Min, c.Ports.Max)
+	}
+	if c.Catalogue.Variant != "production" && c.Catalogue.Variant != "native" {
+		add("catalogue.variant: %q is neither production nor native", c.Catalogue.Variant)
+	}
+	if !slices.Contains([]string{"starttls", "tls", "opportunistic", "none"}, c.SMTP.TLS) {
+		add("smtp.tls: %q is none of starttls, tls, opportunistic, none", c.SMTP.TLS)
+	}
+	if c.Worker.Concurrency < 1 {
+		add("worker.concurrency: %d is less than 1", c.Worker.Concurrency)
+	}
+	if c.Worker.Lease < time.Second {
+		add("worker.lease: %s is less than a second", c.Worker.Lease)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return usageError{fmt.Errorf("configuration: %s", strings.Join(problems, "; "))}
+}
+
+// nearest suggests the key that somebody may have meant.
+func nearest(unknown string) string {
+	best, distance := "", len(unknown)/2+1
+	for _, k := range keys() {
+		if d := editDistance(unknown, k.name); d < distance {
+			best, distance = k.name, d
+		}
+	}
+	if best == "" {
+		return ": frama config keys lists the ones there are"
+	}
+	return fmt.Sprintf(" (did you mean %s?)", best)
+}
+
+// editDistance is the number of letters to change, add or remove (Levenshtein).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next := min(row[j]+1, row[j+1]+1, diagonal+cost)
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}
+
+// usageError is a mistake of whoever called frama: exit status 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"framagit.org/frama/frama/services/control"
+	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/work"
+)
+
+type provisionOptions struct {
+	all, follow bool
+	timeout     time.Duration
+}
+
+func newProvisionCommand(c *cli) *cobra.Command {
+	var o provisionOptions
+	cmd := &cobra.Command{
+		Use: "provision [SPACE…]", GroupID: "ops",
+		Short: "Provisions every approved space, or the named ones",
+		Long: `Executes the runs of approved spaces: place, secrets, volumes, jobs, healthy, certificate, route, probe, activate.
+Every step can be resumed, and nothing is done twice: it is safe to stop the command and to run it again.
+A space is named by its name, handle or ID. A run that waits for something outside (a cluster without room, an
+authority that limits) goes on waiting and says for what; --timeout ends the command, not the run.
+
+Exit status: 0 when all spaces are active, 1 when one failed or still waits, 2 when the command is wrong.`,
+		Example: `  frama provision                  every approved space
+  frama provision les-lilas        one space
+  frama provision --all            also spaces whose last run failed
+  frama provision --follow         go on with spaces that are approved later, until Ctrl-C
+  frama provision --json | jq .    one object a line`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && (o.all || o.follow) {
+				return usageError{errors.New("name spaces, or give --all or --follow: not both")}
+			}
+			a, err := c.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer a.store.Close()
+			return c.provision(cmd.Context(), a, args, o)
+		},
+	}
+	cmd.Flags().BoolVar(&o.all, "all", false, "retry failed runs too")
+	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with spaces that are approved later, until Ctrl-C")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", 0, "stop after this long; what is not done goes on with the next call")
+	return cmd
+}
+
+// provision runs a worker in this process and shows what becomes of the runs.
+func (c *cli) provision(ctx context.Context, a *app, names []string, o provisionOptions) error {
+	targets, err := c.targets(ctx, a, names, o.all)
+	if err != nil {
+		return err
+	}
+	show := newProgress(c, now)
+	if len(targets) == 0 && !o.follow {
+		show.nothing()
+		return nil
+	}
+	p, err := a.provisioner()
+	if err != nil {
+		return err
+	}
+	worker := a.worker("provision", p.Definitions())
+	if !o.follow {
+		worker.Spaces = targets
+	}
+	worker.Log = quiet(c, a)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if o.timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+	}
+	var group errgroup.Group
+	group.Go(func() error { return worker.Run(ctx) })
+	watchErr := c.watch(ctx, a, show, targets, o.follow)
+	cancel()
+	return errors.Join(watchErr, group.Wait())
+}
+
+// targets returns the IDs of the spaces to work on. A failed run that was asked for is made ready again.
+func (c *cli) targets(ctx context.Context, a *app, names []string, all bool) ([]string, error) {
+	var ids []string
+	retry := func(v control.SpaceView) error {
+		run := v.LastRun()
+		if run == nil || run.State != work.RunParked {
+			return nil
+		}
+		return a.control.RetryRun(ctx, c.actor(), run.ID)
+	}
+	for _, name := range names {
+		v, err := a.control.Space(ctx, c.actor(), name)
+		if err != nil {
+			return nil, fmt.Errorf("space %q: %w", name, err)
+		}
+		if err := retry(v); err != nil {
+			return nil, err
+		}
+		ids = append(ids, v.Space.ID)
+	}
+	if len(names) > 0 {
+		return ids, nil
+	}
+	states := []hosting.SpaceState{hosting.SpaceApproved, hosting.SpaceProvisioning}
+	if all {
+		states = append(states, hosting.SpaceFailed)
+	}
+	for _, state := range states {
+		for page := 1; ; page++ {
+			list, err := a.control.Spaces(ctx, c.actor(), control.SpaceFilter{State: state, Page: page, Size: 200})
+			if err != nil {
+				return nil, err
+			}
+			for _, v := range list.Spaces {
+				ids = append(ids, v.Space.ID)
+			}
+			if page >= list.Last() {
+				// Retrying moves spaces from one state to another: only once the list is complete.
+				if state == hosting.SpaceFailed {
+					for _, v := range list.Spaces {
+						if err := retry(v); err != nil {
+							return nil, err
+						}
+					}
+				}
+				break
+			}
+		}
+	}
+	return ids, nil
+}
+
+// watch shows the runs until all have ended. It reads the same rows as the pages do.
+func (c *cli) watch(ctx context.Context, a *app, show *progress, ids []string, follow bool) error {
+	tick := time.NewTicker(150 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if follow {
+			fresh, err := c.targets(context.WithoutCancel(ctx), a, nil, false)
+			if err != nil {
+				return err
+			}
+			ids = union(ids, fresh)
+		}
+		pending := 0
+		for _, id := range ids {
+			if show.finished(id) {
+				continue
+			}
+			v, err := a.control.Space(context.WithoutCancel(ctx), c.actor(), id)
+			if err != nil {
+				return err
+			}
+			if !show.update(v) {
+				pending++
+			}
+		}
+		show.draw()
+		if pending == 0 && !follow {
+			return show.summary()
+		}
+		select {
+		case <-ctx.Done():
+			return show.summary()
+		case <-tick.C:
+		}
+	}
+}
+
+func union(a, b []string) []string {
+	seen := map[string]bool{}
+	for _, id := range a {
+		seen[id] = true
+	}
+	for _, id := range b {
+		if !seen[id] {
+			a = append(a, id)
+		}
+	}
+	return a
+}

@@ -1,0 +1,106 @@
+package dev
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Port is a TCP port on 127.0.0.1 and the option with which people choose another, for messages.
+type Port struct {
+	Number int
+	Option string // e.g. "--nomad-port"
+}
+
+// Address is 127.0.0.1:<number>.
+func (p Port) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Number)) }
+
+// Check tells whether the port can be had. If not, the error names the port, who holds it where that can be found,
+// and the option.
+func (p Port) Check() error {
+	l, err := net.Listen("tcp", p.Address())
+	switch {
+	case err == nil:
+		return l.Close()
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("port %d needs root: run as root%s", p.Number, p.instead())
+	case !errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("port %d: %w", p.Number, err)
+	}
+	holder := "another program"
+	if name := holderOf(p.Number); name != "" {
+		holder = name
+	}
+	return fmt.Errorf("port %d is taken by %s: stop it%s", p.Number, holder, p.instead())
+}
+
+func (p Port) instead() string {
+	if p.Option == "" {
+		return ""
+	}
+	return ", or choose another port with " + p.Option
+}
+
+func checkPorts(ports ...Port) error {
+	for _, p := range ports {
+		if err := p.Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// FreePorts returns n ports of 127.0.0.1 that are free now, all different.
+func FreePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find free ports: %w", err)
+		}
+		defer l.Close() // only at the end, so that no port comes twice
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+// holderOf names the process that listens on the port: "nginx (process 123)"; empty when it cannot be found, for
+// instance because it belongs to somebody else.
+func holderOf(port int) string {
+	inodes := map[string]bool{}
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		f, err := os.Open(table)
+		if err != nil {
+			continue
+		}
+		for s := bufio.NewScanner(f); s.Scan(); {
+			fields := strings.Fields(s.Text())
+			if len(fields) < 10 || fields[3] != "0A" { // listening
+				continue
+			}
+			_, hex, _ := strings.Cut(fields[1], ":")
+			if n, err := strconv.ParseInt(hex, 16, 32); err == nil && int(n) == port {
+				inodes["socket:["+fields[9]+"]"] = true
+			}
+		}
+		f.Close()
+	}
+	if len(inodes) == 0 {
+		return ""
+	}
+	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil && inodes[target] {
+			pid := strings.Split(link, "/")[2]
+			name, _ := os.ReadFile("/proc/" + pid + "/comm")
+			return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(name)), pid)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,239 @@
+package nomad
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"framagit.org/frama/frama/provisioner"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// Check is one thing that Doctor looked at.
+type Check struct {
+	Name   string
+	OK     bool
+	Detail string // what was found
+	Mend   string // what to do, when it is not OK
+}
+
+// leastVersion is the oldest Nomad that knows everything frama writes into a job (the disconnect block), and the
+// oldest with dynamic host volumes.
+const (
+	leastVersion       = "1.8.0"
+	leastVolumeVersion = "1.10.0"
+)
+
+// Ping says whether the cluster answers and has a leader.
+func (c *Cluster) Ping(ctx context.Context) error {
+	return c.call(ctx, "ask for the leader", func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		var leader string
+		_, err = c.client.Raw().Query("/v1/status/leader", &leader, r)
+		return err
+	})
+}
+
+// Doctor looks at everything frama needs of the cluster. Nothing is changed: rights to write are tried with requests
+// that Nomad refuses for another reason once it has let them in.
+func (c *Cluster) Doctor(ctx context.Context) []Check {
+	if err := c.Ping(ctx); err != nil {
+		return []Check{{Name: "reachable", Detail: detail(err), Mend: "start Nomad, or correct nomad.address (" + c.options.Address + ")"}}
+	}
+	checks := []Check{{Name: "reachable", OK: true, Detail: c.options.Address}}
+	token := c.checkToken(ctx)
+	checks = append(checks, token)
+	if !token.OK {
+		return checks
+	}
+	checks = append(checks, c.checkVersion(ctx), c.checkNamespace(ctx))
+	for _, try := range c.tries() {
+		checks = append(checks, c.checkRight(ctx, try))
+	}
+	return checks
+}
+
+// checkToken: Nomad answers 400 where access rules are off.
+func (c *Cluster) checkToken(ctx context.Context) Check {
+	check := Check{Name: "token", OK: true}
+	err := c.once(ctx, func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		token, _, err := c.client.ACLTokens().Self(r)
+		if err == nil {
+			check.Detail = fmt.Sprintf("%s token %q", token.Type, token.Name)
+		}
+		return err
+	})
+	switch {
+	case err == nil:
+	case strings.Contains(err.Error(), "ACL support disabled"):
+		check.Detail = "ACL is off: every job can read every secret"
+		check.Mend = "switch ACL on in production (acl { enabled = true })"
+	default:
+		check.OK, check.Detail = false, detail(err)
+		check.Mend = "make a token (nomad acl token create -name frama -policy frama) and give it to nomad.token_file"
+	}
+	return check
+}
+
+// checkVersion reads the versions of the servers' clients, since the agent's own needs agent:read.
+func (c *Cluster) checkVersion(ctx context.Context) Check {
+	check := Check{Name: "version"}
+	var oldest string
+	err := c.call(ctx, "list nodes", func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		nodes, _, err := c.client.Nodes().List(r)
+		for _, n := range nodes {
+			if oldest == "" || older(n.Version, oldest) {
+				oldest = n.Version
+			}
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		check.Detail, check.Mend = detail(err), "apply "+policyFile+": it has node { policy = \"read\" }"
+	case oldest == "":
+		check.Detail, check.Mend = "there is no node", "start a Nomad client: nothing can run without one"
+	case older(oldest, leastVersion):
+		check.Detail, check.Mend = "a node runs Nomad "+oldest, "upgrade to "+leastVersion+" or later"
+	case older(oldest, leastVolumeVersion):
+		check.Detail, check.Mend = "a node runs Nomad "+oldest+", which has no dynamic host volumes", "upgrade to "+leastVolumeVersion+" or later"
+	default:
+		check.OK, check.Detail = true, oldest+" or later on every node"
+	}
+	return check
+}
+
+// older compares versions number by number; what follows a hyphen does not count.
+func older(a, b string) bool {
+	split := func(v string) []string {
+		v, _, _ = strings.Cut(strings.TrimPrefix(v, "v"), "-")
+		v, _, _ = strings.Cut(v, "+")
+		return strings.Split(v, ".")
+	}
+	as, bs := split(a), split(b)
+	for i := range min(len(as), len(bs)) {
+		x, _ := strconv.Atoi(as[i])
+		y, _ := strconv.Atoi(bs[i])
+		if x != y {
+			return x < y
+		}
+	}
+	return len(as) < len(bs)
+}
+
+func (c *Cluster) checkNamespace(ctx context.Context) Check {
+	check := Check{Name: "namespace " + c.options.Namespace}
+	err := c.once(ctx, func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		_, _, err = c.client.Namespaces().Info(c.options.Namespace, r)
+		return err
+	})
+	switch {
+	case err == nil:
+		check.OK, check.Detail = true, "exists"
+	case isNotFound(err):
+		check.Detail, check.Mend = "does not exist", "nomad namespace apply -description 'spaces of frama' "+c.options.Namespace
+	default:
+		check.Detail, check.Mend = detail(err), "apply "+policyFile
+	}
+	return check
+}
+
+// try is a right and a request that shows whether the token has it.
+type try struct {
+	right string
+	do    func(context.Context, *api.QueryOptions, *api.WriteOptions) error
+	fine  func(error) bool // whether this error, which is no 403, is the expected one
+}
+
+const doctorJob = "frama-doctor" // never registered
+
+func (c *Cluster) tries() []try {
+	probe := &api.Job{ID: ptr(doctorJob), Name: ptr(doctorJob), Namespace: &c.options.Namespace, Type: ptr("service"),
+		TaskGroups: []*api.TaskGroup{{Name: ptr("app"), Tasks: []*api.Task{{Name: "app", Driver: "docker", Config: map[string]any{"image": "none:0.0"}}}}}}
+	missing := func(err error) bool { return isNotFound(err) }
+	return []try{
+		{right: "parse-job", do: func(_ context.Context, _ *api.QueryOptions, w *api.WriteOptions) error {
+			_, err := c.client.Raw().Write("/v1/jobs/parse", &api.JobsParseRequest{JobHCL: `job "x" { group "g" { task "t" { driver = "docker" } } }`}, &api.Job{}, w)
+			return err
+		}},
+		{right: "read-job", fine: missing, do: func(_ context.Context, r *api.QueryOptions, _ *api.WriteOptions) error {
+			_, _, err := c.client.Jobs().Info(doctorJob, r)
+			return err
+		}},
+		{right: "submit-job", do: func(_ context.Context, _ *api.QueryOptions, w *api.WriteOptions) error {
+			_, _, err := c.client.Jobs().Plan(probe, false, w)
+			return err
+		}},
+		{right: "host-volume-create", do: func(_ context.Context, _ *api.QueryOptions, w *api.WriteOptions) error {
+			_, _, err := c.client.HostVolumes().Create(&api.HostVolumeCreateRequest{Volume: &api.HostVolume{Namespace: c.options.Namespace}}, w)
+			return err
+		}, fine: func(err error) bool { return hasAny(err.Error(), "missing name", "invalid", "could not place") }},
+		{right: "host-volume-read", do: func(_ context.Context, r *api.QueryOptions, _ *api.WriteOptions) error {
+			r.Filter = `Name == "` + doctorJob + `"`
+			_, _, err := c.client.HostVolumes().List(&api.HostVolumeListRequest{}, r)
+			return err
+		}},
+		{right: "variables read", do: func(_ context.Context, r *api.QueryOptions, _ *api.WriteOptions) error {
+			_, _, err := c.client.Variables().Peek(secretsPath(doctorJob), r)
+			return err
+		}},
+		{right: "variables write", fine: isConflict, do: func(_ context.Context, _ *api.QueryOptions, w *api.WriteOptions) error {
+			v := api.NewVariable(secretsPath(doctorJob))
+			v.Items["never"], v.ModifyIndex = "written", 1 // no variable has the index 1
+			_, _, err := c.client.Variables().CheckedUpdate(v, w)
+			return err
+		}},
+	}
+}
+
+func (c *Cluster) checkRight(ctx context.Context, t try) Check {
+	check := Check{Name: "may " + t.right}
+	err := c.once(ctx, func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		w, err := c.write(ctx)
+		if err != nil {
+			return err
+		}
+		return t.do(ctx, r, w)
+	})
+	switch {
+	case err == nil, t.fine != nil && t.fine(err):
+		check.OK, check.Detail = true, "yes"
+	case status(err) == http.StatusForbidden:
+		check.Detail = "the token lacks it in namespace " + c.options.Namespace
+		check.Mend = "nomad acl policy apply -namespace " + c.options.Namespace + " frama " + policyFile
+	default:
+		check.Detail, check.Mend = detail(err), "see the server's log"
+	}
+	return check
+}
+
+func detail(err error) string {
+	var t *provisioner.TemporaryError
+	if errors.As(err, &t) {
+		return t.Reason
+	}
+	return err.Error()
+}

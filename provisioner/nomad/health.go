@@ -1,0 +1,229 @@
+package nomad
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"framagit.org/frama/frama/provisioner"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// JobHealth says how the job does: three small reads, a fourth while it is not healthy.
+func (c *Cluster) JobHealth(ctx context.Context, id string) (provisioner.JobHealth, error) {
+	job, err := c.job(ctx, id)
+	if err != nil {
+		return provisioner.JobHealth{}, err
+	}
+	s := sighting{job: job}
+	if job == nil || isStopped(job) {
+		return s.health(), nil
+	}
+	err = c.call(ctx, "read the state of job "+id, func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		if s.deployment, _, err = c.client.Jobs().LatestDeployment(id, r); err != nil {
+			return err
+		}
+		if r, err = c.read(ctx); err != nil {
+			return err
+		}
+		s.allocs, _, err = c.client.Jobs().Allocations(id, false, r)
+		return err
+	})
+	if err != nil {
+		return provisioner.JobHealth{}, err
+	}
+	if h := s.health(); h.State == provisioner.JobHealthy {
+		return h, nil
+	}
+	err = c.call(ctx, "read the evaluations of job "+id, func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		s.evals, _, err = c.client.Jobs().Evaluations(id, r)
+		return err
+	})
+	return s.health(), err
+}
+
+// sighting is what Nomad says of one job at one moment.
+type sighting struct {
+	job        *api.Job
+	deployment *api.Deployment // latest, may be of an older version or nil
+	allocs     []*api.AllocationListStub
+	evals      []*api.Evaluation
+}
+
+func (s sighting) health() provisioner.JobHealth {
+	answer := func(state provisioner.JobState, reason string) provisioner.JobHealth {
+		return provisioner.JobHealth{State: state, Reason: reason}
+	}
+	switch {
+	case s.job == nil:
+		return answer(provisioner.JobMissing, "not registered")
+	case isStopped(s.job):
+		return answer(provisioner.JobMissing, "stopped by somebody: Nomad forgets it after some hours")
+	}
+	alloc := s.current()
+	d := s.currentDeployment()
+	if d != nil && d.Status == api.DeploymentStatusFailed {
+		return answer(provisioner.JobFailed, joined(d.StatusDescription, lastEvents(alloc)))
+	}
+	running := alloc != nil && alloc.ClientStatus == api.AllocClientStatusRunning
+	// An allocation of a job without a deployment says itself whether its checks passed.
+	passed := d != nil && d.Status == api.DeploymentStatusSuccessful || d == nil && allocHealthy(alloc)
+	if running && passed {
+		return answer(provisioner.JobHealthy, "")
+	}
+	if reason, blocked := s.blocked(); blocked && !running {
+		return answer(provisioner.JobBlocked, reason)
+	}
+	if d != nil && d.Status == api.DeploymentStatusSuccessful && !running {
+		return answer(provisioner.JobPending, joined("it worked and is starting again", lastEvents(alloc)))
+	}
+	if alloc == nil {
+		return answer(provisioner.JobPending, "waits to be placed")
+	}
+	return answer(provisioner.JobPending, joined("allocation is "+alloc.ClientStatus, lastEvents(alloc)))
+}
+
+// currentDeployment is the deployment of the job's current version, or nil: the latest may be an older version's, or
+// that of an earlier job of the same ID.
+func (s sighting) currentDeployment() *api.Deployment {
+	d := s.deployment
+	if d == nil || d.JobVersion != deref(s.job.Version) || d.JobCreateIndex != deref(s.job.CreateIndex) {
+		return nil
+	}
+	return d
+}
+
+// current is the newest allocation of the job's current version that is meant to run, or the newest at all.
+func (s sighting) current() *api.AllocationListStub {
+	var best *api.AllocationListStub
+	for _, a := range s.allocs {
+		if a.JobVersion != deref(s.job.Version) {
+			continue
+		}
+		if best == nil || wanted(a) && !wanted(best) || wanted(a) == wanted(best) && a.CreateIndex > best.CreateIndex {
+			best = a
+		}
+	}
+	return best
+}
+
+func wanted(a *api.AllocationListStub) bool { return a.DesiredStatus == api.AllocDesiredStatusRun }
+
+func allocHealthy(a *api.AllocationListStub) bool {
+	return a != nil && a.DeploymentStatus != nil && a.DeploymentStatus.Healthy != nil && *a.DeploymentStatus.Healthy
+}
+
+// blocked says what the job waits for. The evaluation that failed to place it is complete; the one it left behind is
+// blocked, and either may know why.
+func (s sighting) blocked() (reason string, blocked bool) {
+	var waiting *api.Evaluation
+	for _, e := range s.evals {
+		if e.Status == api.EvalStatusBlocked && (waiting == nil || e.CreateIndex > waiting.CreateIndex) {
+			waiting = e
+		}
+	}
+	if waiting == nil {
+		return "", false
+	}
+	for _, e := range s.evals {
+		if e.ID == waiting.ID || e.BlockedEval == waiting.ID {
+			if reason := placementFailure(e.FailedTGAllocs); reason != "" {
+				return reason, true
+			}
+		}
+	}
+	return cmp.Or(waiting.StatusDescription, "no node can take it"), true
+}
+
+// placementFailure says in a line why the scheduler found no node, or nothing when it found one.
+func placementFailure(failed map[string]*api.AllocationMetric) string {
+	var reasons []string
+	for _, group := range slices.Sorted(maps.Keys(failed)) {
+		m := failed[group]
+		if m == nil {
+			continue
+		}
+		for _, dimension := range slices.Sorted(maps.Keys(m.DimensionExhausted)) {
+			reasons = append(reasons, fmt.Sprintf("%s exhausted on %s%s", dimension, nodes(m.DimensionExhausted[dimension]), needs(m, dimension)))
+		}
+		for _, constraint := range slices.Sorted(maps.Keys(m.ConstraintFiltered)) {
+			reasons = append(reasons, fmt.Sprintf("%s excludes %s", constraint, nodes(m.ConstraintFiltered[constraint])))
+		}
+		if m.NodesEvaluated == 0 && len(reasons) == 0 {
+			reasons = append(reasons, "no node is ready and eligible")
+		}
+		if len(reasons) == 0 {
+			reasons = append(reasons, fmt.Sprintf("%d nodes looked at, none fits", m.NodesEvaluated))
+		}
+	}
+	return strings.Join(slices.Compact(reasons), ", ")
+}
+
+func nodes(n int) string {
+	if n == 1 {
+		return "1 node"
+	}
+	return fmt.Sprintf("%d nodes", n)
+}
+
+// needs adds how much of an exhausted resource the job asks for.
+func needs(m *api.AllocationMetric, dimension string) string {
+	for _, r := range m.ResourcesExhausted {
+		switch {
+		case r == nil:
+		case dimension == "memory" && deref(r.MemoryMB) > 0:
+			return fmt.Sprintf(" (needs %d MiB)", *r.MemoryMB)
+		case dimension == "cpu" && deref(r.CPU) > 0:
+			return fmt.Sprintf(" (needs %d MHz)", *r.CPU)
+		}
+	}
+	return ""
+}
+
+// telling are the events that say why a task does not run. Others are noise.
+var telling = []string{api.TaskDriverFailure, api.TaskSetupFailure, api.TaskFailedValidation, api.TaskTerminated,
+	api.TaskNotRestarting, api.TaskRestarting, api.TaskArtifactDownloadFailed, "Template", "Killing", "Failed Restoring Task"}
+
+const longestEvent = 300 // characters
+
+// lastEvents is the last telling event of each task. Events hold no environment; they are cut short all the same.
+func lastEvents(a *api.AllocationListStub) string {
+	if a == nil {
+		return ""
+	}
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(a.TaskStates)) {
+		state := a.TaskStates[name]
+		if state == nil {
+			continue
+		}
+		for _, e := range slices.Backward(state.Events) {
+			if e == nil || !slices.Contains(telling, e.Type) {
+				continue
+			}
+			text := strings.Join(strings.Fields(cmp.Or(e.DisplayMessage, e.Type)), " ")
+			if runes := []rune(text); len(runes) > longestEvent {
+				text = string(runes[:longestEvent]) + "…"
+			}
+			words = append(words, fmt.Sprintf("task %s: %s: %s", name, e.Type, text))
+			break
+		}
+	}
+	return strings.Join(words, "; ")
+}
+
+func joined(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
+}

@@ -1,0 +1,207 @@
+package nomad
+
+import (
+	"time"
+
+	"framagit.org/frama/frama/provisioner"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// mutators make a parsed job frama's, each one aspect. They decide what the catalogue may not; what they cannot
+// decide they leave for the policy to refuse.
+func (c *Cluster) mutate(job *api.Job, j provisioner.Job) {
+	setIdentity(job, j.ID, c.options.Namespace)
+	setMarks(job, j.SpaceID, j.InstanceID)
+	pinToNode(job, j.Node)
+	for _, group := range job.TaskGroups {
+		setCount(group)
+		setUpdate(group)
+		setDisconnect(group)
+		setReschedule(group)
+		setRestart(group)
+		setDisk(group)
+		setPort(group, j.Port)
+		setServiceNames(group, j.ID)
+		setResources(group, j)
+		for _, task := range group.Tasks {
+			setLogs(task)
+			setKillTimeout(task)
+		}
+	}
+	job.Update, job.Reschedule = nil, nil // groups say it themselves
+}
+
+func setIdentity(job *api.Job, id, namespace string) {
+	job.ID, job.Name = &id, &id
+	job.Namespace = &namespace
+}
+
+// setMarks replaces meta: no revisions, no times, for each change of meta restarts the tasks.
+func setMarks(job *api.Job, space, instance string) {
+	job.Meta = map[string]string{metaSpace: space, metaInstance: instance}
+}
+
+// pinToNode holds the job where its volume is, whatever pool the node is in.
+func pinToNode(job *api.Job, node string) {
+	if node == "" {
+		return
+	}
+	job.NodePool = ptr(api.NodePoolAll)
+	job.Constraints = append(job.Constraints, &api.Constraint{LTarget: "${node.unique.id}", Operand: "=", RTarget: node})
+}
+
+// setCount: local state allows one allocation. A suspended instance has none.
+func setCount(group *api.TaskGroup) { group.Count = ptr(1) }
+
+// setUpdate stops the old allocation before the new one starts (no canary), since both would write one volume, and lets
+// health checks decide. It never reverts by itself: an older version may not read what a newer one migrated. How long
+// an application may take to become healthy is the catalogue's to say.
+func setUpdate(group *api.TaskGroup) {
+	asked := group.Update
+	if asked == nil {
+		asked = &api.UpdateStrategy{}
+	}
+	group.Update = &api.UpdateStrategy{
+		MaxParallel:      ptr(1),
+		HealthCheck:      ptr("checks"),
+		MinHealthyTime:   between(asked.MinHealthyTime, time.Second, 5*time.Second, time.Minute),
+		HealthyDeadline:  between(asked.HealthyDeadline, 10*time.Second, 5*time.Minute, time.Hour),
+		ProgressDeadline: between(asked.ProgressDeadline, 20*time.Second, 10*time.Minute, 2*time.Hour),
+		Canary:           ptr(0),
+		AutoRevert:       ptr(false),
+		AutoPromote:      ptr(false),
+		Stagger:          ptr(30 * time.Second),
+	}
+	if *group.Update.ProgressDeadline <= *group.Update.HealthyDeadline {
+		group.Update.ProgressDeadline = ptr(2 * *group.Update.HealthyDeadline)
+	}
+}
+
+// setDisconnect: a node that the servers lose sight of goes on serving, and nothing replaces it, for its data is there
+// alone. Moving an instance off a dead node is a restore, which people decide.
+func setDisconnect(group *api.TaskGroup) {
+	group.Disconnect = &api.DisconnectStrategy{
+		LostAfter: ptr(6 * time.Hour), Replace: ptr(false), Reconcile: ptr(api.ReconcileOptionKeepOriginal),
+	}
+	group.StopAfterClientDisconnect, group.MaxClientDisconnect, group.PreventRescheduleOnLost = nil, nil, nil
+}
+
+// setReschedule keeps trying for ever, ever more slowly: the instance has nowhere else to go.
+func setReschedule(group *api.TaskGroup) {
+	group.ReschedulePolicy = &api.ReschedulePolicy{
+		Attempts: ptr(0), Interval: ptr(time.Duration(0)), Delay: ptr(30 * time.Second),
+		DelayFunction: ptr("exponential"), MaxDelay: ptr(time.Hour), Unlimited: ptr(true),
+	}
+}
+
+// setRestart lets a crashing task fail after a few tries, so that the deployment says so while somebody looks.
+func setRestart(group *api.TaskGroup) {
+	asked := group.RestartPolicy
+	if asked == nil {
+		asked = &api.RestartPolicy{}
+	}
+	tries := 3
+	if asked.Attempts != nil {
+		tries = min(max(*asked.Attempts, 0), 10)
+	}
+	group.RestartPolicy = &api.RestartPolicy{
+		Attempts: &tries,
+		Interval: between(asked.Interval, 30*time.Second, 10*time.Minute, time.Hour),
+		Delay:    between(asked.Delay, time.Second, 5*time.Second, 5*time.Minute),
+		Mode:     ptr(api.RestartPolicyModeFail),
+	}
+	for _, task := range group.Tasks {
+		task.RestartPolicy = nil
+	}
+}
+
+// setDisk gives scratch space only: what must last is on the volume.
+func setDisk(group *api.TaskGroup) {
+	size := 300 // MiB, also holds the logs
+	if group.EphemeralDisk != nil && group.EphemeralDisk.SizeMB != nil {
+		size = min(max(*group.EphemeralDisk.SizeMB, 150), 2048)
+	}
+	group.EphemeralDisk = &api.EphemeralDisk{Sticky: ptr(false), Migrate: ptr(false), SizeMB: &size}
+}
+
+// setPort makes the port labelled http static, so that the ingress keeps its route when the job restarts.
+func setPort(group *api.TaskGroup, port int) {
+	if port == 0 {
+		return
+	}
+	for _, network := range group.Networks {
+		for i, p := range network.DynamicPorts {
+			if p.Label == "http" {
+				p.Value = port
+				network.ReservedPorts = append(network.ReservedPorts, p)
+				network.DynamicPorts = append(network.DynamicPorts[:i:i], network.DynamicPorts[i+1:]...)
+				return
+			}
+		}
+	}
+}
+
+// setServiceNames keeps a job from registering under the name of another: services are known by name in the whole
+// namespace.
+func setServiceNames(group *api.TaskGroup, id string) {
+	services := group.Services
+	for _, task := range group.Tasks {
+		services = append(services[:len(services):len(services)], task.Services...)
+	}
+	for _, s := range services {
+		switch {
+		case len(services) == 1, s.Name == "", s.Name == id:
+			s.Name = id
+		default:
+			s.Name = id + "-" + s.Name
+		}
+	}
+}
+
+// setResources gives the only task of a job what the instance reserved. Several tasks share it as the catalogue
+// says, and the policy adds them up.
+func setResources(group *api.TaskGroup, j provisioner.Job) {
+	if len(group.Tasks) != 1 || j.CPU == 0 || j.Memory == 0 {
+		return
+	}
+	task := group.Tasks[0]
+	if task.Resources == nil {
+		task.Resources = &api.Resources{}
+	}
+	task.Resources.CPU, task.Resources.MemoryMB = ptr(j.CPU), ptr(j.Memory)
+	task.Resources.MemoryMaxMB = nil
+	if j.MemoryMax > j.Memory {
+		task.Resources.MemoryMaxMB = ptr(j.MemoryMax)
+	}
+}
+
+// setLogs bounds what a task may write to the node's disk. Nomad refuses logs larger than the scratch space.
+func setLogs(task *api.Task) {
+	files, size := 3, 10
+	asked := task.LogConfig
+	if asked == nil {
+		asked = &api.LogConfig{}
+	}
+	if asked.MaxFiles != nil {
+		files = min(max(*asked.MaxFiles, 1), 5)
+	}
+	if asked.MaxFileSizeMB != nil {
+		size = min(max(*asked.MaxFileSizeMB, 1), 10)
+	}
+	task.LogConfig = &api.LogConfig{MaxFiles: &files, MaxFileSizeMB: &size, Disabled: asked.Disabled}
+}
+
+func setKillTimeout(task *api.Task) {
+	task.KillTimeout = between(task.KillTimeout, time.Second, 30*time.Second, 5*time.Minute)
+}
+
+// between returns the asked duration within the bounds, or the usual one.
+func between(asked *time.Duration, least, usual, most time.Duration) *time.Duration {
+	if asked == nil {
+		return &usual
+	}
+	return ptr(min(max(*asked, least), most))
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -1,0 +1,111 @@
+package nomad
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"framagit.org/frama/frama/provisioner"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// Nodes lists the nodes that are ready, eligible and not drained, with what no allocation holds. It takes two calls,
+// however large the cluster. Allocations that frama's token does not see (other namespaces) are missing from the sum:
+// what is free is a hint for placement, Nomad's planner has the last word in EnsureJob.
+func (c *Cluster) Nodes(ctx context.Context) ([]provisioner.Node, error) {
+	var stubs []*api.NodeListStub
+	err := c.call(ctx, "list nodes", func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		r.AllowStale, r.Params = true, map[string]string{"resources": "true"}
+		stubs, _, err = c.client.Nodes().List(r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var allocs []*api.AllocationListStub
+	err = c.call(ctx, "list allocations", func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		r.Namespace, r.AllowStale, r.Params = api.AllNamespacesNamespace, true, map[string]string{"resources": "true"}
+		r.Filter = `ClientStatus == "running" or ClientStatus == "pending" or ClientStatus == "unknown"`
+		allocs, _, err = c.client.Allocations().List(r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return freeNodes(stubs, allocs), nil
+}
+
+// freeNodes subtracts what allocations hold from what nodes have.
+func freeNodes(stubs []*api.NodeListStub, allocs []*api.AllocationListStub) []provisioner.Node {
+	var nodes []provisioner.Node
+	at := map[string]int{}
+	for _, s := range stubs {
+		if s.Status != api.NodeStatusReady || s.SchedulingEligibility != api.NodeSchedulingEligible || s.Drain {
+			continue
+		}
+		n := provisioner.Node{ID: s.ID, Name: s.Name, Address: s.Address, Class: s.NodeClass}
+		if r := s.NodeResources; r != nil {
+			n.FreeCPU, n.FreeMemory, n.FreeDisk = int(r.Cpu.CpuShares), int(r.Memory.MemoryMB), int(r.Disk.DiskMB)
+		}
+		if r := s.ReservedResources; r != nil {
+			n.FreeCPU -= int(r.Cpu.CpuShares)
+			n.FreeMemory -= int(r.Memory.MemoryMB)
+			n.FreeDisk -= int(r.Disk.DiskMB)
+			n.UsedPorts = hostPorts(r.Networks.ReservedHostPorts)
+		}
+		at[s.ID] = len(nodes)
+		nodes = append(nodes, n)
+	}
+	for _, a := range allocs {
+		i, known := at[a.NodeID]
+		if !known || a.AllocatedResources == nil {
+			continue
+		}
+		n := &nodes[i]
+		n.FreeDisk -= int(a.AllocatedResources.Shared.DiskMB)
+		for _, t := range a.AllocatedResources.Tasks {
+			n.FreeCPU -= int(t.Cpu.CpuShares)
+			n.FreeMemory -= int(t.Memory.MemoryMB)
+		}
+		for _, p := range a.AllocatedResources.Shared.Ports {
+			n.UsedPorts = append(n.UsedPorts, p.Value)
+		}
+	}
+	for i := range nodes {
+		slices.Sort(nodes[i].UsedPorts)
+		nodes[i].UsedPorts = slices.Compact(nodes[i].UsedPorts)
+	}
+	return nodes
+}
+
+// hostPorts reads what an agent reserves for the machine itself, as "22,80,8000-8010".
+func hostPorts(spec string) []int {
+	var ports []int
+	for part := range strings.SplitSeq(spec, ",") {
+		low, high, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		first, err := strconv.Atoi(low)
+		if err != nil {
+			continue
+		}
+		last := first
+		if isRange {
+			if last, err = strconv.Atoi(high); err != nil {
+				continue
+			}
+		}
+		for p := first; p <= min(last, 65535); p++ {
+			ports = append(ports, p)
+		}
+	}
+	return ports
+}

@@ -1,0 +1,98 @@
+package nomad
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"framagit.org/frama/frama/provisioner"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// EnsureVolume makes a dynamic host volume on the node, or finds it there. It never moves or deletes one: a volume of
+// that name on another node is the instance's data, and what to do about it is for people. Nomad's client refuses a
+// second volume of one name on a node, so that a try whose answer was lost may be repeated.
+//
+// The built-in mkdir plugin does not enforce the capacity; it is recorded for plugins that do.
+func (c *Cluster) EnsureVolume(ctx context.Context, v provisioner.Volume) error {
+	defer c.jobs.lock("volume/" + v.Name)()
+	known, err := c.volumes(ctx, v.Name)
+	if err != nil {
+		return err
+	}
+	var here *api.HostVolumeStub
+	for _, one := range known {
+		if one.NodeID != v.Node {
+			return fmt.Errorf("volume %s is on node %s, not on %s: the instance's data is there; place the instance on that node, or restore a backup and delete the old volume by hand",
+				v.Name, one.NodeID, v.Node)
+		}
+		here = one
+	}
+	if here == nil {
+		return c.createVolume(ctx, v)
+	}
+	if here.State != api.HostVolumeStateReady {
+		return notReady(v, string(here.State))
+	}
+	return nil
+}
+
+func (c *Cluster) volumes(ctx context.Context, name string) ([]*api.HostVolumeStub, error) {
+	var found []*api.HostVolumeStub
+	err := c.call(ctx, "list host volumes", func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		r.Filter = fmt.Sprintf("Name == %q", name)
+		found, _, err = c.client.HostVolumes().List(&api.HostVolumeListRequest{}, r)
+		return err
+	})
+	return found, err
+}
+
+func (c *Cluster) createVolume(ctx context.Context, v provisioner.Volume) error {
+	volume := &api.HostVolume{
+		Namespace: c.options.Namespace, Name: v.Name, PluginID: "mkdir", NodeID: v.Node,
+		RequestedCapacityMinBytes: int64(v.CapacityMiB) << 20,
+		RequestedCapacityMaxBytes: int64(v.CapacityMiB) << 20,
+		RequestedCapabilities: []*api.HostVolumeCapability{{
+			AttachmentMode: api.HostVolumeAttachmentModeFilesystem,
+			AccessMode:     api.HostVolumeAccessModeSingleNodeSingleWriter,
+		}},
+		Parameters: map[string]string{
+			"uid": strconv.Itoa(c.options.Owner.UID), "gid": strconv.Itoa(c.options.Owner.GID), "mode": "0770",
+		},
+	}
+	var made *api.HostVolumeCreateResponse
+	err := c.call(ctx, "create volume "+v.Name, func(ctx context.Context) error {
+		w, err := c.write(ctx)
+		if err != nil {
+			return err
+		}
+		made, _, err = c.client.HostVolumes().Create(&api.HostVolumeCreateRequest{Volume: volume}, w)
+		return err
+	})
+	switch {
+	case err != nil && hasAny(err.Error(), "already exists on this node"):
+		return notReady(v, "being made by another call")
+	case err != nil:
+		return err
+	case made.Volume.State != api.HostVolumeStateReady:
+		return notReady(v, string(made.Volume.State))
+	}
+	return nil
+}
+
+// notReady: the node reports a new volume within seconds. unavailable means that its node is gone.
+func notReady(v provisioner.Volume, state string) error {
+	reason := fmt.Sprintf("volume %s is %s on node %s", v.Name, state, v.Node)
+	after := 2 * time.Second
+	if state == string(api.HostVolumeStateUnavailable) {
+		reason += ": bring the node back"
+		after = time.Minute
+	}
+	return &provisioner.TemporaryError{Reason: reason, After: after}
+}

@@ -1,0 +1,215 @@
+package provisioner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/mail"
+	"framagit.org/frama/frama/services/store"
+	"framagit.org/frama/frama/services/work"
+)
+
+// certificate gets a certificate for each host name that has none. One host a certificate: a name that fails does not
+// hold up the others, and no certificate lists what else an association has.
+func (p *Provisioner) certificate(ctx context.Context, run work.Run) (any, error) {
+	s, err := p.load(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for _, i := range s.instances {
+		group.Go(func() error { return p.ensureCertificate(ctx, i.Host) })
+	}
+	return nil, group.Wait()
+}
+
+// ensureCertificate orders a certificate unless one that will do is stored. A stored one is never ordered again.
+func (p *Provisioner) ensureCertificate(ctx context.Context, host string) error {
+	var c hosting.Certificate
+	err := p.Store.Write(ctx, func(tx *store.Tx) (err error) {
+		c, err = tx.WantCertificate(host)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if c.State == hosting.CertificateValid && p.Now().Before(c.NotAfter) {
+		return nil
+	}
+	return p.issue(ctx, c)
+}
+
+// issue orders a certificate and keeps it. A failure is kept with it too, where people look.
+func (p *Provisioner) issue(ctx context.Context, c hosting.Certificate) error {
+	var replaces []byte
+	if c.ChainPEM != "" {
+		replaces = []byte(c.ChainPEM)
+	}
+	issued, err := p.Issuer.Issue(ctx, c.Host, replaces)
+	if err != nil {
+		after := RenewalBackoff(c.Attempts)
+		var temporary *TemporaryError
+		if errors.As(err, &temporary) {
+			after = max(after, temporary.After)
+		}
+		noted := p.Store.Write(ctx, func(tx *store.Tx) error {
+			return tx.FailCertificate(c.ID, err.Error(), tx.Now.Add(after))
+		})
+		return errors.Join(fmt.Errorf("certificate of %s: %w", c.Host, err), noted)
+	}
+	c.ChainPEM, c.CertURL, c.NotBefore, c.NotAfter = string(issued.ChainPEM), issued.URL, issued.NotBefore, issued.NotAfter
+	c.RenewAt = RenewAt(issued.NotBefore, issued.NotAfter)
+	return p.Store.Write(ctx, func(tx *store.Tx) error { return tx.SaveCertificate(c, issued.KeyPEM) })
+}
+
+// edgeSilence is how long an ingress agent may be silent before nobody waits for it; agents report every few seconds.
+const edgeSilence = time.Minute
+
+// route makes the ingress send traffic to the instances, and waits until every agent that is alive has applied it.
+func (p *Provisioner) route(ctx context.Context, run work.Run) (any, error) {
+	s, err := p.load(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	addresses, err := p.addresses(ctx, s.instances)
+	if err != nil {
+		return nil, err
+	}
+	var version int64
+	var edges []store.EdgeSeen
+	err = p.Store.Write(ctx, func(tx *store.Tx) error {
+		for _, i := range s.instances {
+			if err := tx.SetInstanceHealth(i.ID, hosting.HealthHealthy); err != nil {
+				return err
+			}
+			if err := tx.Route(i.ID, addresses[i.ID]); err != nil {
+				return err
+			}
+		}
+		if version, err = tx.EdgeVersion(); err != nil {
+			return err
+		}
+		edges, err = tx.EdgesSince(tx.Now.Add(-edgeSilence))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(edges) == 0 {
+		return nil, work.Later(time.Second, "no ingress agent reports: start frama edge on each ingress node")
+	}
+	for _, e := range edges {
+		if e.Version < version {
+			return nil, work.Later(100*time.Millisecond, fmt.Sprintf("the ingress %s applies the route %s", e.Name, e.Problem))
+		}
+	}
+	return map[string]any{"edges": len(edges)}, nil
+}
+
+// addresses returns where the ingress reaches each instance.
+func (p *Provisioner) addresses(ctx context.Context, instances []hosting.Instance) (map[string]string, error) {
+	nodes, err := p.Cluster.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at := map[string]string{}
+	for _, n := range nodes {
+		at[n.ID] = n.Address
+	}
+	out := map[string]string{}
+	for _, i := range instances {
+		if at[i.Node] == "" {
+			return nil, &TemporaryError{Reason: fmt.Sprintf("node %s is not ready: bring it back", i.Node)}
+		}
+		out[i.ID] = net.JoinHostPort(at[i.Node], strconv.Itoa(i.Port))
+	}
+	return out, nil
+}
+
+// probe asks each instance for its health page as a visitor would: by name, over HTTPS, through the ingress.
+func (p *Provisioner) probe(ctx context.Context, run work.Run) (any, error) {
+	s, err := p.load(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range s.instances {
+		app, err := p.app(i)
+		if err != nil {
+			return nil, err
+		}
+		health := app.Run(p.Options.Variant).Health
+		if problem := p.ask(ctx, p.Options.URL(i.Host)+health.Path, health.Status); problem != "" {
+			return nil, work.Later(500*time.Millisecond, fmt.Sprintf("%s does not answer through the ingress yet: %s", i.Host, problem))
+		}
+	}
+	return nil, nil
+}
+
+// ask gets a page and says what is wrong with the answer, or "".
+func (p *Provisioner) ask(ctx context.Context, url string, status int) string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err.Error()
+	}
+	resp, err := p.Probe.Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
+	if resp.StatusCode != status {
+		return fmt.Sprintf("status %d instead of %d", resp.StatusCode, status)
+	}
+	return ""
+}
+
+// activate opens the space and mails its addresses, once: the mail is written with the change of state.
+func (p *Provisioner) activate(ctx context.Context, run work.Run) (any, error) {
+	s, err := p.load(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	var list []mail.Address
+	for _, i := range s.instances {
+		app, err := p.app(i)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, mail.Address{Title: app.Title(s.space.Lang), URL: p.Options.URL(i.Host) + app.FirstURL})
+	}
+	addresses, err := mail.EncodeAddresses(list)
+	if err != nil {
+		return nil, err
+	}
+	return nil, p.Store.Write(ctx, func(tx *store.Tx) error {
+		moved, err := tx.MoveSpace(s.space.ID, hosting.SpaceActive)
+		if err != nil || !moved {
+			return err
+		}
+		q, err := tx.Request(s.space.RequestID)
+		if err != nil {
+			return err
+		}
+		if err := tx.Audit(hosting.Actor{Name: "frama"}, "space.activate", "space:"+s.space.ID, s.space.Handle); err != nil {
+			return err
+		}
+		return tx.Enqueue(store.Mail{
+			Recipient: s.space.Email, Lang: s.space.Lang, Template: mail.TemplateActive, RequestID: q.ID,
+			Args: map[string]string{
+				mail.ArgAssociation: s.space.Name, mail.ArgContact: q.Contact.Name, mail.ArgSlug: s.space.Slug, mail.ArgAddresses: addresses,
+			},
+		}, p.Options.MailDomain)
+	})
+}

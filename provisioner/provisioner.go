@@ -1,0 +1,129 @@
+// Package provisioner turns approved spaces into running ones. It holds the step lists of the runs that
+// services/work executes, and owns the two interfaces those steps need: a Cluster that runs jobs (provisioner/nomad)
+// and an Issuer of certificates (provisioner/acme). What the ingress must know is a Snapshot, which provisioner/edge
+// carries to the HAProxy on each ingress node.
+package provisioner
+
+import (
+	"context"
+	"time"
+)
+
+// Cluster is a scheduler that runs one job per instance. Every method may be called again after a crash with the same
+// arguments: it reads, compares and only then writes.
+type Cluster interface {
+	// Nodes lists the nodes that can take work, with what is still free on each.
+	Nodes(ctx context.Context) ([]Node, error)
+	// EnsureSecrets makes the variables that only this job can read. Values of fixed are set when they differ; keys of
+	// generated are made once, by calling the function, and never replaced.
+	EnsureSecrets(ctx context.Context, job string, fixed map[string]string, generated map[string]func() string) error
+	// EnsureVolume makes the named volume on the node, or finds it there.
+	EnsureVolume(ctx context.Context, v Volume) error
+	// EnsureJob registers the job unless the cluster already runs the very same one. It never touches a job that does
+	// not carry frama's mark (meta frama_instance).
+	EnsureJob(ctx context.Context, j Job) error
+	// JobHealth says how the job is doing. It is cheap and may be polled.
+	JobHealth(ctx context.Context, job string) (JobHealth, error)
+}
+
+// Node is a machine of the cluster that can take work.
+type Node struct {
+	ID      string
+	Name    string
+	Address string // IP the ingress reaches its ports at
+	Class   string
+	// Free is what is not yet allocated: MHz, MiB, MiB.
+	FreeCPU, FreeMemory, FreeDisk int
+	// UsedPorts are the static ports that jobs hold on the node.
+	UsedPorts []int
+}
+
+// Volume is a host volume that belongs to one instance for ever.
+type Volume struct {
+	Name        string
+	Node        string // node ID
+	CapacityMiB int
+}
+
+// Job is what is registered for one instance.
+type Job struct {
+	ID         string // <handle>-<app>
+	SpaceID    string
+	InstanceID string
+	Source     string         // HCL2 job specification of the catalogue
+	Path       string         // where Source came from, for diagnostics
+	Variables  map[string]any // HCL2 variables: identifiers that frama made, never what people typed, never a secret
+	Node       string         // node ID the volume pins the job to
+	Volume     string         // host volume name
+	Port       int            // static port, label "http"
+	CPU        int            // MHz
+	Memory     int            // MiB
+	MemoryMax  int            // MiB, 0 for none
+}
+
+// JobState is a summary of what the scheduler does with a job.
+type JobState string
+
+const (
+	JobMissing JobState = "missing" // not registered
+	JobPending JobState = "pending" // being placed or started
+	JobBlocked JobState = "blocked" // no node has room; Reason says which resource is missing
+	JobHealthy JobState = "healthy"
+	JobFailed  JobState = "failed" // the deployment failed; Reason holds the scheduler's words and the task's last event
+)
+
+// JobHealth is the answer of Cluster.JobHealth.
+type JobHealth struct {
+	State  JobState
+	Reason string // for people; never holds a secret
+}
+
+// Issuer gets certificates from a certificate authority.
+type Issuer interface {
+	// Issue obtains a certificate for host with a fresh key. It cannot be cancelled part-way: callers hold a lease that
+	// outlives it.
+	// replaces is the chain it succeeds, in PEM, or nil.
+	Issue(ctx context.Context, host string, replaces []byte) (Issued, error)
+	// Thumbprint is that of the account's key (RFC 7638); with it an edge answers HTTP-01 challenges on its own.
+	Thumbprint(ctx context.Context) (string, error)
+}
+
+// Issued is a certificate as the authority gave it.
+type Issued struct {
+	ChainPEM  []byte // leaf first
+	KeyPEM    []byte
+	NotBefore time.Time
+	NotAfter  time.Time
+	URL       string
+}
+
+// TemporaryError is an error of a cluster or an authority that asks to come back later: the run waits, and shows Reason.
+type TemporaryError struct {
+	Reason string        // what happened and what to do, for people
+	After  time.Duration // when to try again; 0 lets the caller choose
+	Err    error
+}
+
+func (e *TemporaryError) Error() string {
+	if e.Err == nil {
+		return e.Reason
+	}
+	return e.Reason + ": " + e.Err.Error()
+}
+
+func (e *TemporaryError) Unwrap() error { return e.Err }
+
+// RefusedError is an error that only a person can mend: trying again alone cannot help.
+type RefusedError struct {
+	Reason string // what is wrong and what to do, for people
+	Err    error
+}
+
+func (e *RefusedError) Error() string {
+	if e.Err == nil {
+		return e.Reason
+	}
+	return e.Reason + ": " + e.Err.Error()
+}
+
+func (e *RefusedError) Unwrap() error { return e.Err }

@@ -1,0 +1,225 @@
+package provisioner
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"framagit.org/frama/frama/catalogue"
+	"framagit.org/frama/frama/services/control"
+	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/store"
+	"framagit.org/frama/frama/services/work"
+)
+
+// Provisioner executes the steps of runs on one cluster.
+type Provisioner struct {
+	Store     *store.Store
+	Catalogue *catalogue.Catalogue
+	Cluster   Cluster
+	Issuer    Issuer
+	Probe     *http.Client // reaches spaces through the ingress, and trusts the authority of their certificates
+	Options   Options
+	Log       *slog.Logger
+	Now       func() time.Time
+}
+
+// Options are what provisioning needs to know of the configuration.
+type Options struct {
+	ClusterName string
+	Variant     string // of the jobs: catalogue.Production or catalogue.Native
+	Platform    string // base domain
+	PortMin     int    // static ports that instances get, inclusive
+	PortMax     int
+	URL         func(host string) string // public address of a host
+	Backing     map[string]string        // values of the keys of backing services, see catalogue.BackingKeys
+	MailDomain  string
+	// HealthyWithin is how long an instance may take to become healthy. Nomad itself never gives up on a deployment
+	// that it could place nothing of.
+	HealthyWithin time.Duration
+}
+
+// Definitions lists the step lists of every kind and version this binary can execute.
+func (p *Provisioner) Definitions() []work.Definition {
+	do := map[string]work.Func{
+		"place": p.place, "secrets": p.secrets, "volumes": p.volumes, "jobs": p.jobs, "healthy": p.healthy,
+		"certificate": p.certificate, "route": p.route, "probe": p.probe, "activate": p.activate,
+	}
+	def := work.Definition{Kind: control.RunProvision, Version: control.RunProvisionVersion}
+	for _, name := range control.ProvisionSteps() {
+		def.Steps = append(def.Steps, work.Named{Name: name, Do: p.patiently(do[name])})
+	}
+	return []work.Definition{def}
+}
+
+// patiently turns the errors that ask to come back later into waiting: an outage never uses up a step's attempts.
+func (p *Provisioner) patiently(do work.Func) work.Func {
+	return func(ctx context.Context, run work.Run) (any, error) {
+		out, err := do(ctx, run)
+		var temporary *TemporaryError
+		if errors.As(err, &temporary) && ctx.Err() == nil {
+			p.Log.Warn("step waits", "run", run.ID, "reason", temporary.Error())
+			after := temporary.After
+			if after <= 0 {
+				after = 5 * time.Second
+			}
+			return nil, work.Later(after, temporary.Reason)
+		}
+		var refused *RefusedError
+		if errors.As(err, &refused) {
+			return nil, work.Permanent(err)
+		}
+		return out, err
+	}
+}
+
+// subject is a space with its instances, as a step reads them.
+type subject struct {
+	space     hosting.Space
+	instances []hosting.Instance
+}
+
+func (p *Provisioner) load(ctx context.Context, run work.Run) (s subject, err error) {
+	err = p.Store.Read(ctx, func(tx *store.Tx) error {
+		if s.space, err = tx.Space(run.SpaceID); err != nil {
+			return fmt.Errorf("space %s: %w", run.SpaceID, err)
+		}
+		s.instances, err = tx.Instances(run.SpaceID)
+		return err
+	})
+	return s, err
+}
+
+// app returns the catalogue's entry of an instance.
+func (p *Provisioner) app(i hosting.Instance) (catalogue.App, error) {
+	app, ok := p.Catalogue.App(i.App)
+	if !ok {
+		return app, &RefusedError{Reason: fmt.Sprintf(
+			"the catalogue has no application %q any more: put its folder back (catalogue.dirs), then retry", i.App)}
+	}
+	return app, nil
+}
+
+// secrets makes the variables that only each instance's own job can read.
+func (p *Provisioner) secrets(ctx context.Context, run work.Run) (any, error) {
+	s, err := p.load(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	typed := map[string]string{"association": s.space.Name, "email": s.space.Email, "language": s.space.Lang}
+	for _, i := range s.instances {
+		app, err := p.app(i)
+		if err != nil {
+			return nil, err
+		}
+		if missing := app.MissingKeys(p.Options.Variant, p.Options.Backing); len(missing) > 0 {
+			return nil, &RefusedError{Reason: fmt.Sprintf(
+				"%s needs a backing service: give %v under [backing] in the configuration, then retry", i.App, missing)}
+		}
+		fixed := app.Fixed(p.Options.Variant, typed, p.Options.Backing)
+		if err := p.Cluster.EnsureSecrets(ctx, i.Job, fixed, app.Generated(rand.Reader)); err != nil {
+			return nil, fmt.Errorf("secrets of %s: %w", i.Kind, err)
+		}
+	}
+	return nil, nil
+}
+
+// volumes makes each instance's volume, on the node it was placed on.
+func (p *Provisioner) volumes(ctx context.Context, run work.Run) (any, error) {
+	s, err := p.load(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, i := range s.instances {
+		if err := p.Cluster.EnsureVolume(ctx, Volume{Name: i.Volume, Node: i.Node, CapacityMiB: i.Reserved.Disk}); err != nil {
+			return nil, fmt.Errorf("volume of %s: %w", i.Kind, err)
+		}
+		names = append(names, i.Volume)
+	}
+	return map[string]any{"volumes": names}, nil
+}
+
+// jobs registers each instance's job.
+func (p *Provisioner) jobs(ctx context.Context, run work.Run) (any, error) {
+	s, err := p.load(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, i := range s.instances {
+		app, err := p.app(i)
+		if err != nil {
+			return nil, err
+		}
+		job, err := p.job(s.space, i, app)
+		if err != nil {
+			return nil, err
+		}
+		if err := p.Cluster.EnsureJob(ctx, job); err != nil {
+			return nil, fmt.Errorf("job of %s: %w", i.Kind, err)
+		}
+		err = p.Store.Write(ctx, func(tx *store.Tx) error {
+			return tx.InstanceRegistered(i.ID, app.Version(p.Options.Variant))
+		})
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, i.Job)
+	}
+	return map[string]any{"jobs": names}, nil
+}
+
+func (p *Provisioner) job(space hosting.Space, i hosting.Instance, app catalogue.App) (Job, error) {
+	source, path, err := app.Job(p.Options.Variant)
+	if err != nil {
+		return Job{}, &RefusedError{Reason: err.Error()}
+	}
+	return Job{
+		ID: i.Job, SpaceID: space.ID, InstanceID: i.ID, Source: source, Path: path, Node: i.Node, Volume: i.Volume, Port: i.Port,
+		CPU: i.Reserved.CPU, Memory: i.Reserved.Memory, MemoryMax: i.Reserved.MemoryMax,
+		Variables: map[string]any{
+			"job_id": i.Job, "host": i.Host, "url": p.Options.URL(i.Host), "port": i.Port, "volume": i.Volume,
+			"cpu": i.Reserved.CPU, "memory": i.Reserved.Memory, "memory_max": i.Reserved.Limit(), "plan": space.Plan,
+		},
+	}, nil
+}
+
+// healthy waits until the cluster says that every instance works.
+func (p *Provisioner) healthy(ctx context.Context, run work.Run) (any, error) {
+	s, err := p.load(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range s.instances {
+		health, err := p.Cluster.JobHealth(ctx, i.Job)
+		if err != nil {
+			return nil, fmt.Errorf("health of %s: %w", i.Kind, err)
+		}
+		switch health.State {
+		case JobHealthy:
+			continue
+		case JobMissing:
+			return nil, work.Permanent(fmt.Errorf("job %s is gone from the cluster: somebody stopped it while it started", i.Job))
+		case JobFailed:
+			return nil, work.Permanent(fmt.Errorf("%s does not start: %s", i.Kind, health.Reason))
+		case JobBlocked:
+			// Capacity may come back in a week: the run waits as long as it takes, and says for what.
+			return nil, work.Later(5*time.Second, fmt.Sprintf("%s waits for room on the cluster: %s", i.Kind, health.Reason))
+		}
+		if step, ok := run.Current(); ok && p.overdue(step) {
+			return nil, work.Permanent(fmt.Errorf("%s is not healthy after %s: %s", i.Kind, p.Options.HealthyWithin, health.Reason))
+		}
+		return nil, work.Later(250*time.Millisecond, fmt.Sprintf("%s is starting %s", i.Kind, health.Reason))
+	}
+	return nil, nil
+}
+
+// overdue says whether the healthy step has been at it for too long.
+func (p *Provisioner) overdue(step work.Step) bool {
+	return step.Name == "healthy" && !step.StartedAt.IsZero() && p.Now().Sub(step.StartedAt) > p.Options.HealthyWithin
+}

@@ -1,0 +1,53 @@
+// Package control holds frama's use cases. One call is one transaction and one line of the audit log; who acts is an
+// argument. Errors that a person reads are *hosting.Error.
+//
+// The pages (services/web) and the command line call it; it knows neither.
+package control
+
+import (
+	"time"
+
+	"framagit.org/frama/frama/catalogue"
+	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/store"
+)
+
+// Control is the set of use cases.
+type Control struct {
+	store     *store.Store
+	catalogue *catalogue.Catalogue
+	options   Options
+}
+
+// Options are what the use cases need to know of the configuration.
+type Options struct {
+	Variant        string   // of the catalogue's jobs that this host runs
+	Platform       string   // base domain of the spaces, e.g. example.org
+	HTTPSPort      int      // public port of the ingress; 443 is left out of addresses
+	PublicURL      string   // address of frama's own pages, without a slash at the end
+	HostName       string   // name of the host (the CHATON) as people see it
+	CharterURL     string   // where the charter can be read
+	CharterVersion string   // recorded with each request
+	Reserved       []string // slugs that nobody may have, beside frama's own list
+	LinkKey        []byte   // 32 bytes: the links of mails are derived from it
+	SessionTTL     time.Duration
+	Now            func() time.Time
+	NewID          func() string
+}
+
+// New wires the use cases.
+func New(s *store.Store, c *catalogue.Catalogue, o Options) *Control {
+	return &Control{store: s, catalogue: c.For(o.Variant), options: o}
+}
+
+// Offer is what the public form offers now.
+func (c *Control) Offer() hosting.Offer {
+	offer := hosting.Offer{CharterVersion: c.options.CharterVersion, Reserved: c.options.Reserved}
+	for _, k := range c.catalogue.Kinds() {
+		offer.Kinds = append(offer.Kinds, k.ID)
+	}
+	for _, p := range c.catalogue.Plans() {
+		offer.Plans = append(offer.Plans, p.ID)
+	}
+	return offer
+}

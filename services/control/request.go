@@ -1,0 +1,235 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"framagit.org/frama/frama/services/auth"
+	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/mail"
+	"framagit.org/frama/frama/services/store"
+)
+
+// Submit takes the public form: it keeps the request, unconfirmed, and mails the link that confirms it.
+func (c *Control) Submit(ctx context.Context, actor hosting.Actor, s hosting.Submission) (hosting.Request, error) {
+	s = s.Normal()
+	invalid := &hosting.Error{}
+	if err := s.Validate(c.Offer()); err != nil && !errors.As(err, &invalid) {
+		return hosting.Request{}, err
+	}
+	q := hosting.Request{
+		ID: c.options.NewID(), State: hosting.RequestUnconfirmed, Association: s.Association, Contact: s.Contact,
+		Purpose: s.Purpose, Slug: s.Slug, Kinds: s.Kinds, Plan: s.Plan, CharterVersion: s.Charter,
+	}
+	if _, wrong := invalid.Field("slug"); !wrong {
+		// A name that is taken is told together with all else that is wrong.
+		status, err := c.SlugStatus(ctx, s.Slug)
+		if err != nil {
+			return q, err
+		}
+		if !status.Free() {
+			invalid.Fields = append(invalid.Fields, hosting.FieldError{Field: "slug", Key: status.Problem, Args: status.Args})
+		}
+	}
+	if len(invalid.Fields) > 0 {
+		invalid.Code, invalid.Key = hosting.Invalid, "error.form"
+		return q, invalid
+	}
+	err := c.store.Write(ctx, func(tx *store.Tx) error {
+		q.CreatedAt = tx.Now
+		if err := tx.InsertRequest(q, auth.Hash(c.links().ConfirmToken(q.ID)), auth.Hash(c.links().TrackToken(q.ID))); err != nil {
+			return err
+		}
+		if err := tx.Audit(actor, "request.submit", subject("request", q.ID), q.Slug); err != nil {
+			return err
+		}
+		return c.mail(tx, mail.TemplateConfirm, q, nil)
+	})
+	return q, failure(err)
+}
+
+// ConfirmPreview shows which request a confirmation link is about, without confirming it: mail scanners follow links.
+func (c *Control) ConfirmPreview(ctx context.Context, token string) (q hosting.Request, err error) {
+	err = c.store.Read(ctx, func(tx *store.Tx) error {
+		q, err = tx.RequestByConfirm(auth.Hash(token))
+		return err
+	})
+	return q, failure(err)
+}
+
+// Confirm records that the mail address is that of the one who asked, puts the request into the queue and returns the
+// token of its private page. Confirming twice does no harm.
+func (c *Control) Confirm(ctx context.Context, actor hosting.Actor, token string) (trackToken string, err error) {
+	err = c.store.Write(ctx, func(tx *store.Tx) error {
+		q, err := tx.RequestByConfirm(auth.Hash(token))
+		if err != nil {
+			return err
+		}
+		trackToken = c.links().TrackToken(q.ID)
+		if q.State != hosting.RequestUnconfirmed {
+			return nil
+		}
+		q.State, q.ConfirmedAt = hosting.RequestPending, tx.Now
+		if err := tx.MoveRequest(hosting.RequestUnconfirmed, q); err != nil {
+			return err
+		}
+		if err := tx.Audit(actor, "request.confirm", subject("request", q.ID), q.Slug); err != nil {
+			return err
+		}
+		if err := c.mail(tx, mail.TemplateReceived, q, nil); err != nil {
+			return err
+		}
+		return c.mailReviewers(tx, q)
+	})
+	return trackToken, failure(err)
+}
+
+// Track returns what the holder of a request's private link may see.
+func (c *Control) Track(ctx context.Context, token string) (t Tracking, err error) {
+	err = c.store.Read(ctx, func(tx *store.Tx) error {
+		t.Request, err = tx.RequestByTrack(auth.Hash(token))
+		if err != nil || t.Request.SpaceID == "" {
+			return err
+		}
+		view, err := c.spaceView(tx, t.Request.SpaceID, 1)
+		t.Space = &view
+		return err
+	})
+	return t, failure(err)
+}
+
+// Requests returns a page of the queue.
+func (c *Control) Requests(ctx context.Context, actor hosting.Actor, f RequestFilter) (p RequestPage, err error) {
+	if err := allow(actor, hosting.RoleReviewer); err != nil {
+		return p, err
+	}
+	p.Page = page(f.Page, f.Size)
+	err = c.store.Read(ctx, func(tx *store.Tx) error {
+		p.Requests, p.Counts, err = tx.Requests(f.State, f.Text, f.Kind, p.offset(), p.Size)
+		return err
+	})
+	p.Total = total(p.Counts, f.State)
+	return p, failure(err)
+}
+
+// Request returns one request with all a reviewer needs.
+func (c *Control) Request(ctx context.Context, actor hosting.Actor, id string) (v RequestView, err error) {
+	if err := allow(actor, hosting.RoleReviewer); err != nil {
+		return v, err
+	}
+	err = c.store.Read(ctx, func(tx *store.Tx) error {
+		q, err := tx.Request(id)
+		if err != nil {
+			return err
+		}
+		v.Request = q
+		if q.State == hosting.RequestPending || q.State == hosting.RequestUnconfirmed {
+			if v.Name, err = c.slugStatus(tx, q.Slug, q.ID); err != nil {
+				return err
+			}
+		}
+		for _, kind := range q.Kinds {
+			if app, ok := c.appView(kind, q.Plan); ok {
+				v.Apps = append(v.Apps, app)
+				v.Cost = v.Cost.Plus(app.Resources)
+			}
+		}
+		if v.Similar, err = tx.SimilarRequests(q); err != nil {
+			return err
+		}
+		if v.Audit, err = tx.AuditOf(subject("request", id)); err != nil {
+			return err
+		}
+		if q.ReviewerID != "" {
+			if u, err := tx.User(q.ReviewerID); err == nil {
+				v.Reviewer = &u
+			}
+		}
+		if q.SpaceID != "" {
+			space, err := c.spaceView(tx, q.SpaceID, 1)
+			v.Space = &space
+			return err
+		}
+		return nil
+	})
+	return v, failure(err)
+}
+
+// Approve grants a request: in one transaction the space, its instances and the run that provisions them come to be,
+// with the mail that says so. A second click, or a second reviewer, gets a Conflict and changes nothing.
+func (c *Control) Approve(ctx context.Context, actor hosting.Actor, id string) (space hosting.Space, err error) {
+	if err := allow(actor, hosting.RoleReviewer); err != nil {
+		return space, err
+	}
+	err = c.store.Write(ctx, func(tx *store.Tx) error {
+		q, err := tx.Request(id)
+		if err != nil {
+			return err
+		}
+		if q.State != hosting.RequestPending {
+			return decided(q)
+		}
+		if used, err := tx.SlugUsed(q.Slug); err != nil || used {
+			return errors.Join(err, hosting.Errorf(hosting.Conflict, "error.approve_taken", q.Slug))
+		}
+		if space, err = c.makeSpace(tx, q); err != nil {
+			return err
+		}
+		q.State, q.ReviewerID, q.SpaceID, q.DecidedAt = hosting.RequestApproved, actor.UserID, space.ID, tx.Now
+		if err := tx.MoveRequest(hosting.RequestPending, q); err != nil {
+			return err
+		}
+		if err := tx.Audit(actor, "request.approve", subject("request", id), "space "+space.Handle); err != nil {
+			return err
+		}
+		return c.mail(tx, mail.TemplateApproved, q, nil)
+	})
+	if errors.Is(err, store.ErrTaken) {
+		return space, hosting.Errorf(hosting.Conflict, "error.approve_taken", space.Slug)
+	}
+	return space, failure(err)
+}
+
+// Refuse turns a request down. The reason is mailed to the association: never a silent refusal.
+func (c *Control) Refuse(ctx context.Context, actor hosting.Actor, id, reason string) error {
+	if err := allow(actor, hosting.RoleReviewer); err != nil {
+		return err
+	}
+	reason = strings.TrimSpace(strings.ReplaceAll(reason, "\r\n", "\n"))
+	switch n := utf8.RuneCountInString(reason); {
+	case reason == "":
+		return wrong("reason", "error.required")
+	case n < hosting.MinPurpose:
+		return wrong("reason", "error.short", hosting.MinPurpose)
+	case n > hosting.MaxReason:
+		return wrong("reason", "error.long", hosting.MaxReason, n)
+	}
+	err := c.store.Write(ctx, func(tx *store.Tx) error {
+		q, err := tx.Request(id)
+		if err != nil {
+			return err
+		}
+		if q.State != hosting.RequestPending {
+			return decided(q)
+		}
+		q.State, q.ReviewerID, q.Reason, q.DecidedAt = hosting.RequestRefused, actor.UserID, reason, tx.Now
+		if err := tx.MoveRequest(hosting.RequestPending, q); err != nil {
+			return err
+		}
+		if err := tx.Audit(actor, "request.refuse", subject("request", id), reason); err != nil {
+			return err
+		}
+		return c.mail(tx, mail.TemplateRefused, q, map[string]string{mail.ArgReason: reason})
+	})
+	return failure(err)
+}
+
+// decided says what became of a request that somebody wants to decide on again.
+func decided(q hosting.Request) error {
+	return hosting.Errorf(hosting.Conflict, "error.decided_"+string(q.State))
+}
+
+func subject(kind, id string) string { return fmt.Sprintf("%s:%s", kind, id) }

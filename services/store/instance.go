@@ -1,0 +1,67 @@
+package store
+
+import "framagit.org/frama/frama/services/hosting"
+
+const instanceColumns = `id, space_id, kind, app, version, host, job, volume, node, port, address, health, cpu, memory,
+	memory_max, disk`
+
+func scanInstance(r row) (hosting.Instance, error) {
+	var i hosting.Instance
+	err := r.Scan(&i.ID, &i.SpaceID, &i.Kind, &i.App, &i.Version, &i.Host, &i.Job, &i.Volume, &i.Node, &i.Port, &i.Address,
+		&i.Health, &i.Reserved.CPU, &i.Reserved.Memory, &i.Reserved.MemoryMax, &i.Reserved.Disk)
+	return i, err
+}
+
+// InsertInstance adds an instance; ErrTaken when its host name or job is.
+func (tx *Tx) InsertInstance(i hosting.Instance) error {
+	_, err := tx.exec(`INSERT INTO instance (`+instanceColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		i.ID, i.SpaceID, i.Kind, i.App, i.Version, i.Host, i.Job, i.Volume, i.Node, i.Port, i.Address, i.Health,
+		i.Reserved.CPU, i.Reserved.Memory, i.Reserved.MemoryMax, i.Reserved.Disk)
+	return err
+}
+
+// Instances returns a space's instances in the order they were made.
+func (tx *Tx) Instances(space string) ([]hosting.Instance, error) {
+	return many(tx, scanInstance, `SELECT `+instanceColumns+` FROM instance WHERE space_id = $1 ORDER BY id`, space)
+}
+
+// PortsOn returns the ports that are reserved on a node.
+func (tx *Tx) PortsOn(node string) ([]int, error) {
+	return many(tx, value[int], `SELECT port FROM instance WHERE node = $1 AND port > 0`, node)
+}
+
+// PromisedOn returns, for each node, what placed instances will take that the cluster does not know of yet: their jobs
+// are not registered.
+func (tx *Tx) PromisedOn() (map[string]hosting.Resources, error) {
+	type line struct {
+		node string
+		res  hosting.Resources
+	}
+	lines, err := many(tx, func(r row) (l line, err error) {
+		err = r.Scan(&l.node, &l.res.CPU, &l.res.Memory, &l.res.Disk)
+		return
+	}, `SELECT node, SUM(cpu), SUM(memory), SUM(disk) FROM instance WHERE node <> '' AND health = 'unknown' GROUP BY node`)
+	all := map[string]hosting.Resources{}
+	for _, l := range lines {
+		all[l.node] = l.res
+	}
+	return all, err
+}
+
+// PlaceInstance records where an instance lives, once: data has gravity. ErrTaken when the port is.
+func (tx *Tx) PlaceInstance(id, node string, port int) error {
+	return tx.must(`UPDATE instance SET node = $1, port = $2 WHERE id = $3 AND (node = '' OR (node = $1 AND port = $2))`,
+		node, port, id)
+}
+
+// InstanceRegistered records that the cluster knows the instance's job, and with which version of the application.
+func (tx *Tx) InstanceRegistered(id, version string) error {
+	return tx.must(`UPDATE instance SET version = $1, health = CASE WHEN health = 'unknown' THEN 'pending' ELSE health END
+		WHERE id = $2`, version, id)
+}
+
+// SetInstanceHealth records what the cluster says of an instance.
+func (tx *Tx) SetInstanceHealth(id string, health hosting.Health) error {
+	return tx.must(`UPDATE instance SET health = $1 WHERE id = $2`, health, id)
+}

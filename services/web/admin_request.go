@@ -1,0 +1,78 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gofiber/fiber/v2"
+
+	"framagit.org/frama/frama/services/control"
+	"framagit.org/frama/frama/services/hosting"
+)
+
+// reviewPage is one request as a reviewer sees it.
+type reviewPage struct {
+	control.RequestView
+	Alert  string // why the last try did not work
+	Reason string // typed into the refusal
+	Wrong  string // what is wrong with the reason
+	Open   string // part of the page that stands open: refuse, approve or none
+}
+
+// Pending says whether there is still something to decide.
+func (p reviewPage) Pending() bool { return p.Request.State == hosting.RequestPending }
+
+func (s *site) adminRequest(c *fiber.Ctx) error {
+	return s.reviewPage(c, http.StatusOK, reviewPage{})
+}
+
+// adminApprove approves. Who comes second sees the page as it is now, and why nothing was done.
+func (s *site) adminApprove(c *fiber.Ctx, in input) error {
+	if in.Forged {
+		return s.reviewPage(c, http.StatusForbidden, reviewPage{Alert: s.t(c, "error.forged_form"), Open: "approve"})
+	}
+	id := c.Params("id")
+	if _, err := s.Control.Approve(c.UserContext(), s.actor(c), id); err != nil {
+		return s.reviewFailed(c, err, reviewPage{})
+	}
+	s.notify(c, "notice.approved")
+	return c.Redirect("/admin/requests/"+id, http.StatusSeeOther)
+}
+
+// adminRefuse refuses with a reason, which the association gets by mail.
+func (s *site) adminRefuse(c *fiber.Ctx, in input) error {
+	view := reviewPage{Reason: in.Get("reason"), Open: "refuse"}
+	if in.Forged {
+		view.Alert = s.t(c, "error.forged_form")
+		return s.reviewPage(c, http.StatusForbidden, view)
+	}
+	id := c.Params("id")
+	if err := s.Control.Refuse(c.UserContext(), s.actor(c), id, view.Reason); err != nil {
+		view.Wrong = s.fieldErrors(c, err)["reason"]
+		return s.reviewFailed(c, err, view)
+	}
+	s.notify(c, "notice.refused")
+	return c.Redirect("/admin/requests/"+id, http.StatusSeeOther)
+}
+
+// reviewFailed shows the page again with what went wrong, where the reviewer can do something about it.
+func (s *site) reviewFailed(c *fiber.Ctx, err error, view reviewPage) error {
+	var known *hosting.Error
+	if !errors.As(err, &known) || known.Code == hosting.Internal || known.Code == hosting.NotFound {
+		return err
+	}
+	f := s.failure(c, err)
+	view.Alert = f.Message
+	return s.reviewPage(c, f.Status, view)
+}
+
+func (s *site) reviewPage(c *fiber.Ctx, status int, view reviewPage) error {
+	found, err := s.Control.Request(c.UserContext(), s.actor(c), c.Params("id"))
+	if err != nil {
+		return err
+	}
+	view.RequestView = found
+	return s.render(c, status, "admin_request", page{
+		Title: found.Request.Association.Name, Section: "requests", Data: view,
+	})
+}

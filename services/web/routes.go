@@ -1,0 +1,37 @@
+package web
+
+import "github.com/gofiber/fiber/v2"
+
+// routes is the whole map of the site. public and staff wrap what receives a form: they decode it and check that the
+// page it comes from is ours; signedIn lets only the staff in.
+func (s *site) routes(app *fiber.App) {
+	app.Use(s.observe, s.headers, s.language)
+
+	app.Get("/healthz", s.health)
+	app.Get("/robots.txt", s.robots)
+	app.Get("/favicon.svg", s.favicon)
+	app.Get("/static/:file", s.static)
+
+	app.Get("/", s.home)
+	app.Get("/request", s.requestForm)
+	app.Post("/request", s.public(s.requestSend))
+	app.Get("/request/sent", s.requestSent)
+	app.Get("/slug", s.slug)
+	app.Get("/confirm/:token", s.confirmAsk)
+	app.Post("/confirm/:token", s.public(s.confirmDo))
+	app.Get("/track/:token", s.track)
+	app.Get("/track/:token/progress", s.trackProgress)
+
+	app.Get("/admin", s.signedIn(s.adminHome))
+	app.Get("/admin/login", s.login)
+	app.Post("/admin/login", s.public(s.loginSend))
+	app.Post("/admin/logout", s.staff(s.logout))
+	app.Get("/admin/requests", s.signedIn(s.adminRequests))
+	app.Get("/admin/requests/:id", s.signedIn(s.adminRequest))
+	app.Post("/admin/requests/:id/approve", s.staff(s.adminApprove))
+	app.Post("/admin/requests/:id/refuse", s.staff(s.adminRefuse))
+	app.Get("/admin/spaces", s.signedIn(s.adminSpaces))
+	app.Get("/admin/spaces/:id", s.signedIn(s.adminSpace))
+	app.Post("/admin/runs/:id/retry", s.staff(s.adminRetry))
+	app.Get("/admin/audit", s.signedIn(s.adminAudit))
+}
