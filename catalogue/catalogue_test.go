@@ -1,8 +1,22 @@
 package catalogue
 
 import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+
+	"framagit.org/frama/frama/services/hosting"
 )
+
+var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestEmbeddedCatalogueIsSound(t *testing.T) {
 	c, err := Load()
@@ -15,5 +29,167 @@ func TestEmbeddedCatalogueIsSound(t *testing.T) {
 	}
 	for _, d := range diags {
 		t.Error(d)
+	}
+}
+
+func TestEmbeddedCatalogueIsTheGoldenOne(t *testing.T) {
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	for _, k := range c.Kinds() {
+		app, _ := c.AppForKind(k.ID)
+		fmt.Fprintf(&b, "kind %s: %s / %s → %s\n", k.ID, k.Title("fr"), k.Title("en"), app.Name)
+	}
+	for _, p := range c.Plans() {
+		fmt.Fprintf(&b, "plan %s: %s / %s, %d accounts, %d MiB\n", p.ID, p.Title("fr"), p.Title("en"), p.Accounts, p.StorageMiB)
+	}
+	for _, a := range c.Apps() {
+		fmt.Fprintf(&b, "app %s (%s, %s, %s): %s / %s\n", a.Name, a.Kind, a.Status, a.License, a.Title("fr"), a.Title("en"))
+		for _, v := range a.Variants() {
+			fmt.Fprintf(&b, "  %s %+v\n", v, a.Run(v))
+		}
+		for _, p := range c.Plans() {
+			fmt.Fprintf(&b, "  %s %+v\n", p.ID, a.Size(p.ID))
+		}
+		fmt.Fprintf(&b, "  %+v %+v\n", a.Secrets, a.Values)
+	}
+	path := filepath.Join("testdata", "embedded.golden")
+	if *update {
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.String() != string(want) {
+		t.Errorf("the catalogue changed: look at the difference, then run go test ./catalogue -update\n%s", b.String())
+	}
+}
+
+func TestEveryKindHasWords(t *testing.T) {
+	for _, k := range allKinds() {
+		if k.Title("fr") == k.ID || k.Title("en") == k.ID || !slices.Contains(hosting.Kinds(), k.ID) {
+			t.Error(k.ID)
+		}
+	}
+}
+
+func TestAFolderOverridesAndIsSeen(t *testing.T) {
+	ours := strings.NewReplacer(`"toy"`, `"etherpad"`, `"1.2.3"`, `"9.9.9"`).Replace(good)
+	dir := folder(t, "etherpad", ours, goodJob)
+	write(t, filepath.Join(dir, "plans.hcl"), "plan \"huge\" {\n  title {\n    fr = \"Énorme\"\n    en = \"Huge\"\n  }\n  description {\n    fr = \"x\"\n    en = \"x\"\n  }\n  accounts = 0\n  storage = 1\n  like = \"large\"\n}\n")
+	c, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, _ := c.App("etherpad")
+	if app.Version(Production) != "9.9.9" || app.Origin != dir || !slices.Equal(app.Overrides, []string{Embedded}) {
+		t.Errorf("%+v", app)
+	}
+	if source, path, err := app.Job(Production); err != nil || source != goodJob || path != filepath.Join(dir, "etherpad", "job.nomad.hcl") {
+		t.Error(path, err)
+	}
+	if _, _, err := app.Job(Native); err == nil || !strings.Contains(err.Error(), "native.nomad.hcl") {
+		t.Error(err)
+	}
+	if huge, ok := c.Plan("huge"); !ok || huge.Title("fr") != "Énorme" || len(c.Plans()) != 4 || app.Size("huge") != app.Size("large") {
+		t.Error(huge, app.Size("huge"))
+	}
+	calc, _ := c.App("ethercalc")
+	if calc.Size("huge") != calc.Size("large") || calc.Size("huge").Memory == 0 {
+		t.Error("a plan like another has its sizes")
+	}
+	if _, err := Load(filepath.Join(dir, "nowhere")); err == nil || !strings.Contains(err.Error(), "catalogue.dirs") {
+		t.Error(err)
+	}
+}
+
+func TestPreferredAndRetired(t *testing.T) {
+	dir := folder(t, "toy", strings.Replace(good, `status = "stable"`, "status = \"stable\"\npreferred = true", 1), goodJob)
+	c, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if app, ok := c.AppForKind("pads"); !ok || app.Name != "toy" {
+		t.Error(app.Name)
+	}
+	if _, ok := c.For(Native).App("toy"); ok {
+		t.Error("toy has no native variant")
+	}
+	if _, ok := c.AppForKind("forms"); ok {
+		t.Error("there is nothing for forms")
+	}
+	retired := folder(t, "toy", strings.Replace(good, `"stable"`, `"retired"`, 1), goodJob)
+	if c, err = Load(retired); err != nil {
+		t.Fatal(err)
+	}
+	if app, _ := c.AppForKind("pads"); app.Name != "etherpad" {
+		t.Error(app.Name)
+	}
+}
+
+func TestVariantsDiffer(t *testing.T) {
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, _ := c.App("etherpad")
+	if p, n := app.Run(Production), app.Run(Native); p.Version != "3.3.1" || n.Version != "1.8.14" || p.Health.Path != "/health" || n.Health.Path != "/api" || len(n.Needs) != 0 {
+		t.Error(p, n)
+	}
+	if missing := app.MissingKeys(Production, map[string]string{"db_host": "h"}); !slices.Equal(missing, []string{"db_port", "db_name", "db_user", "db_password"}) {
+		t.Error(missing)
+	}
+	fixed := app.Fixed(Native, map[string]string{"association": "Les amis", "language": "fr"}, nil)
+	if len(fixed) != 2 || fixed["title"] != "Les amis" || fixed["language"] != "fr" {
+		t.Error(fixed)
+	}
+}
+
+func TestSecretsAreMade(t *testing.T) {
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, _ := c.App("etherpad")
+	makers := app.Generated(rand.Reader)
+	if len(makers) != 3 || len(makers["api_key"]()) != 64 || makers["api_key"]() == makers["api_key"]() {
+		t.Error("makers", makers)
+	}
+	// 255 is above the largest multiple of 62: drawn again, so that no letter is likelier than others.
+	if got := (Secret{Length: 2}).Make(bytes.NewReader([]byte{255, 0, 61})); got != "A9" {
+		t.Error(got)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a secret was made without randomness")
+		}
+	}()
+	Secret{Length: 2}.Make(bytes.NewReader(nil))
+}
+
+func TestLintAsksForTheExtremes(t *testing.T) {
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string]int{}
+	diags, err := c.Lint(t.Context(), func(_ context.Context, f JobFile) ([]Finding, error) {
+		asked[f.App+" "+f.Variant+" "+f.Plan] = f.Memory
+		return []Finding{{Line: 7, Message: "says the cluster"}}, nil
+	})
+	if err != nil || asked["etherpad production starter"] != 256 || asked["etherpad production large"] != 512 || asked["etherpad production standard"] != 0 {
+		t.Error(asked, err)
+	}
+	if len(diags) == 0 || diags[0].Line != 7 {
+		t.Error(diags)
+	}
+	gone := errors.New("the cluster went away")
+	if _, err := c.Lint(t.Context(), func(context.Context, JobFile) ([]Finding, error) { return nil, gone }); !errors.Is(err, gone) {
+		t.Error(err)
 	}
 }

@@ -81,7 +81,7 @@ func (c *cli) wire(ctx context.Context, conf config) (*app, error) {
 			return nil, fmt.Errorf("folder of the database: %w", err)
 		}
 	}
-	a.store, err = store.Open(ctx, conf.Database, store.Options{Now: now, NewID: newID, Seal: a.seal})
+	a.store, err = store.Open(ctx, conf.Database, store.Options{Now: now, NewID: newID, Seal: a.seal, Hook: c.hook})
 	if err != nil {
 		return nil, err
 	}

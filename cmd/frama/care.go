@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"runtime"
@@ -26,7 +27,7 @@ func newMigrateCommand(c *cli) *cobra.Command {
 				return err
 			}
 			defer a.store.Close()
-			applied, err := a.migrate(cmd)
+			applied, err := a.migrate(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -42,12 +43,13 @@ func newMigrateCommand(c *cli) *cobra.Command {
 	}
 }
 
-func (a *app) migrate(cmd *cobra.Command) ([]string, error) {
-	applied, err := a.store.Migrate(cmd.Context())
+// migrate brings the schema up to date and makes sure that the seal key belongs to this database.
+func (a *app) migrate(ctx context.Context) ([]string, error) {
+	applied, err := a.store.Migrate(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return applied, a.store.Write(cmd.Context(), (*store.Tx).CheckSeal)
+	return applied, a.store.Write(ctx, (*store.Tx).CheckSeal)
 }
 
 func newVersionCommand(c *cli) *cobra.Command {

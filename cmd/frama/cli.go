@@ -18,6 +18,7 @@ import (
 
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/locale"
+	"framagit.org/frama/frama/services/store"
 )
 
 // cli is what every command shares: the streams, the environment and the global flags.
@@ -25,8 +26,9 @@ type cli struct {
 	in       io.Reader
 	out, err io.Writer
 	environ  []string
-	file     string // --config
-	json     bool   // --json
+	file     string             // --config
+	json     bool               // --json
+	hook     func(store.Moment) // around every commit, for tests that end the process there; nil otherwise
 	flags    *cobra.Command
 }
 

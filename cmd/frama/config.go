@@ -97,13 +97,14 @@ type edgeConfig struct {
 }
 
 type smtpConfig struct {
-	Host     string `mapstructure:"host" default:"localhost" doc:"mail server"`
-	Port     int    `mapstructure:"port" default:"587" doc:"port of the mail server"`
-	TLS      string `mapstructure:"tls" default:"starttls" doc:"starttls, tls, opportunistic or none"`
-	Username string `mapstructure:"username" doc:"account on the mail server"`
-	Password string `mapstructure:"password" secret:"yes" doc:"password on the mail server"`
-	From     string `mapstructure:"from" default:"frama <frama@localhost>" doc:"sender of the mails"`
-	ReplyTo  string `mapstructure:"reply_to" doc:"where answers go"`
+	Host     string        `mapstructure:"host" default:"localhost" doc:"mail server"`
+	Port     int           `mapstructure:"port" default:"0" doc:"port of the mail server; 0: 587 with starttls, 465 with tls, 25 otherwise"`
+	TLS      string        `mapstructure:"tls" default:"starttls" doc:"starttls, tls, opportunistic or none"`
+	Username string        `mapstructure:"username" doc:"account on the mail server"`
+	Password string        `mapstructure:"password" secret:"yes" doc:"password on the mail server"`
+	From     string        `mapstructure:"from" default:"frama <frama@localhost>" doc:"sender of the mails"`
+	ReplyTo  string        `mapstructure:"reply_to" doc:"where answers go; people do answer"`
+	Timeout  time.Duration `mapstructure:"timeout" default:"30s" doc:"for each exchange with the mail server"`
 }
 
 type catalogueConf struct {
@@ -187,6 +188,7 @@ func loadConfig(file string, environ []string, flags *pflag.FlagSet) (config, er
 	if err != nil {
 		return c, usageError{fmt.Errorf("configuration: %w", err)}
 	}
+	unused.Unused = slices.DeleteFunc(unused.Unused, isSecretFile)
 	if len(unused.Unused) > 0 {
 		slices.Sort(unused.Unused)
 		return c, usageError{fmt.Errorf("configuration: unknown key %s%s", strings.Join(unused.Unused, ", "), nearest(unused.Unused[0]))}
@@ -252,9 +254,13 @@ func readSecretFiles(v *viper.Viper) error {
 			return usageError{fmt.Errorf("configuration: %s_file: %w", k.name, err)}
 		}
 		v.Set(k.name, strings.TrimRight(string(text), "\r\n"))
-		v.Set(k.name+"_file", nil)
 	}
 	return nil
+}
+
+// isSecretFile says whether a key names the file of a secret, which readSecretFiles has read.
+func isSecretFile(name string) bool {
+	return slices.ContainsFunc(keys(), func(k key) bool { return k.secret && name == k.name+"_file" })
 }
 
 // check finds values that cannot work, all at once.

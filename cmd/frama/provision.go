@@ -72,7 +72,7 @@ func (c *cli) provision(ctx context.Context, a *app, names []string, o provision
 	if !o.follow {
 		worker.Spaces = targets
 	}
-	worker.Log = quiet(c, a)
+	worker.Log, worker.Idle = quiet(c, a), 50*time.Millisecond
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if o.timeout > 0 {

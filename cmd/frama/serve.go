@@ -90,6 +90,7 @@ func (a *app) serve(ctx context.Context, ready chan<- struct{}) error {
 	group.Go(func() error { return serveHTTP(ctx, edges, publisher) })
 	group.Go(func() error { return outbox.Run(ctx) })
 	group.Go(func() error { return p.Renew(ctx, time.Minute) })
+	group.Go(func() error { return p.Watch(ctx) })
 	if a.config.Worker.Provision {
 		group.Go(func() error { return a.worker("serve", p.Definitions()).Run(ctx) })
 	}
@@ -121,7 +122,7 @@ func (a *app) worker(name string, defs []work.Definition) *work.Worker {
 func (a *app) sender() (*mail.Sender, error) {
 	s := a.config.SMTP
 	return mail.NewSender(mail.Options{
-		Host: s.Host, Port: s.Port, TLS: mail.TLS(s.TLS), Username: s.Username, From: s.From, ReplyTo: s.ReplyTo,
+		Host: s.Host, Port: s.Port, TLS: mail.TLS(s.TLS), Username: s.Username, From: s.From, ReplyTo: s.ReplyTo, Timeout: s.Timeout,
 		Password: func() (string, error) { return s.Password, nil },
 	})
 }

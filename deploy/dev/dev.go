@@ -2,63 +2,67 @@
 // test server, a mailbox to read in the browser and a PostgreSQL. They run as child processes with their data in one
 // folder, and stop with the process that started them: in order on Stop, at once when it dies.
 //
-// Nothing is installed here. deploy/tools/get fills a cache folder, Tool finds what is in it.
+// Nothing is installed here: make tools fills a cache folder, Tool finds what is in it.
 package dev
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 )
 
-// CacheDir is where deploy/tools/get puts what it builds and installs: $FRAMA_CACHE, else a folder frama in the
-// user's cache folder.
-func CacheDir() (string, error) {
+// Cache is the folder that make tools fills: $FRAMA_CACHE, else a folder frama where the user's caches are. The rule
+// is the same as in the scripts of deploy/tools.
+func Cache() string {
 	if dir := os.Getenv("FRAMA_CACHE"); dir != "" {
-		return filepath.Abs(dir)
+		return absolute(dir)
 	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find the cache folder: set FRAMA_CACHE or HOME: %w", err)
+	if dir := os.Getenv("XDG_CACHE_HOME"); dir != "" {
+		return filepath.Join(absolute(dir), "frama")
 	}
-	return filepath.Join(dir, "frama"), nil
+	return filepath.Join(absolute(os.Getenv("HOME")), ".cache", "frama")
 }
 
-// places says where in the cache each tool is.
-var places = map[string]string{
-	"nomad":                "bin/nomad",
-	"pebble":               "bin/pebble",
-	"pebble-challtestsrv":  "bin/pebble-challtestsrv",
-	"native":               "native",
-	"maildev":              "maildev/node_modules/maildev/bin/maildev",
-}
-
-// Tool returns the path of a tool: from the cache those that are built or installed there (nomad, pebble,
-// pebble-challtestsrv, maildev, and native, the folder of applications), any other from PATH.
+// Tool returns the path of a tool: what make tools builds or installs for frama alone (nomad, pebble,
+// pebble-challtestsrv, maildev, and native, the folder of the applications) from the cache, any other (haproxy,
+// redis-server, chromium, node, …) from PATH. The error says how to get it.
 func Tool(name string) (string, error) {
-	place, cached := places[name]
-	if !cached {
+	place := cached(name)
+	if place == "" {
 		path, err := exec.LookPath(name)
 		if err != nil {
-			return "", fmt.Errorf("%s is not installed: run make tools (as root, it installs Debian packages)", name)
+			return "", fmt.Errorf("%s is not installed: run make tools", name)
 		}
 		return path, nil
 	}
-	cache, err := CacheDir()
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(cache, place)
-	switch _, err := os.Stat(path); {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("%s is missing (looked for %s): run make tools", name, path)
-	case err != nil:
-		return "", fmt.Errorf("look for %s: %w", name, err)
+	path := filepath.Join(Cache(), place)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%s is not in the cache (%s): run make tools", name, path)
 	}
 	return path, nil
+}
+
+// cached is where in the cache a tool is, empty for those of the machine.
+func cached(name string) string {
+	switch name {
+	case "nomad", "pebble", "pebble-challtestsrv":
+		return filepath.Join("bin", name)
+	case "maildev":
+		return filepath.Join("maildev", "node_modules", "maildev", "bin", "maildev")
+	case "native":
+		return "native"
+	}
+	return ""
+}
+
+// absolute gives children, which run in other folders, the path that this process means.
+func absolute(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil { // the working folder was deleted
+		return path
+	}
+	return abs
 }
 
 // orTool is path, or the tool of that name when path is empty.

@@ -47,13 +47,13 @@ func (p Port) instead() string {
 	return ", or choose another port with " + p.Option
 }
 
-func checkPorts(ports ...Port) error {
-	for _, p := range ports {
-		if err := p.Check(); err != nil {
-			return err
-		}
+// FreePort returns a port of 127.0.0.1 that is free now.
+func FreePort() (int, error) {
+	ports, err := FreePorts(1)
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	return ports[0], nil
 }
 
 // FreePorts returns n ports of 127.0.0.1 that are free now, all different.

@@ -32,13 +32,13 @@ type Command struct {
 // Process is a started child. It has a process group of its own, so that Ctrl-C in a terminal reaches only whoever
 // started it, and it gets SIGKILL when that one dies.
 type Process struct {
-	Name   string
+	Name    string
 	LogFile string
-	cmd    *exec.Cmd
-	grace  time.Duration
-	signal syscall.Signal
-	exited chan struct{}
-	err    error // of Wait; set before exited is closed
+	cmd     *exec.Cmd
+	grace   time.Duration
+	signal  syscall.Signal
+	exited  chan struct{}
+	err     error // of Wait; set before exited is closed
 }
 
 // Start starts the command and waits until it is ready. When it is not in time, or exits, it is stopped and the error

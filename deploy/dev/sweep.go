@@ -17,9 +17,9 @@ import (
 // outlive a killed agent. It tells whose they are.
 func marker(data string) string { return "DEV_PLATFORM_DATA=" + data }
 
-// sweep kills what an earlier start left behind: processes that carry the marker of data, and their descendants, since
+// Sweep kills what an earlier start left behind: processes that carry the marker of data, and their descendants, since
 // some (Redis) overwrite their environment. It returns how many there were. The caller holds the folder's lock.
-func sweep(data string) (int, error) {
+func Sweep(data string) (int, error) {
 	total := 0
 	for range 50 {
 		strays := strays(data)

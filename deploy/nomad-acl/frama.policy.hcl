@@ -14,7 +14,7 @@ namespace "frama" {
     "submit-job", # also plans
     "host-volume-create",
     "host-volume-read",
-    "host-volume-delete", # only after a space was retired
+    "host-volume-write", # deletes too: only after a space was retired
   ]
 
   # Secrets of the instances. Each job reads its own with its workload identity; frama must read them to write only

@@ -90,8 +90,8 @@ func New(o Options) (*Issuer, error) {
 }
 
 // Issue implements provisioner.Issuer. replaces is the certificate to be renewed, as PEM or DER, or nothing: naming it
-// exempts a renewal from the authority's limits (RFC 9773). Between the first and the last request pass up to
-// Preflight + about 10 minutes, in which the context is not looked at: lego takes none.
+// exempts a renewal from the authority's limits (RFC 9773). An order takes
+// up to Preflight and about 4 minutes, in which the context is not looked at: lego takes none.
 func (i *Issuer) Issue(ctx context.Context, host string, replaces []byte) (provisioner.Issued, error) {
 	if err := ctx.Err(); err != nil {
 		return provisioner.Issued{}, err

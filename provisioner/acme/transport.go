@@ -83,11 +83,16 @@ func (e *busyError) explain(directory string) error {
 	return t
 }
 
-// busyTransport turns 429 and 5xx answers into busyError.
+// busyTransport turns 429 and 5xx answers into busyError, and paces lego where the authority does not: without a
+// Retry-After, lego looks after a challenge only 5 s later, and for up to 500 s; with one second it looks after about 1,
+// 2, 4, … up to 10 s, for 100 s.
 type busyTransport struct{ next http.RoundTripper }
 
 func (b busyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := b.next.RoundTrip(req)
+	if err == nil && req.Method == http.MethodPost && resp.StatusCode < 300 && resp.Header.Get("Retry-After") == "" {
+		resp.Header.Set("Retry-After", "1")
+	}
 	if err != nil || (resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode < 500) {
 		return resp, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -118,7 +119,7 @@ func (s *state) set(snap *signed, p plan) {
 func (s *state) applied(p plan, err error) {
 	r := Ack{Version: s.version, Error: p.problem()}
 	if err != nil {
-		r.Error = printable(err.Error()+"; "+r.Error, maxProblem)
+		r.Error = printable(strings.TrimSuffix(err.Error()+"; "+r.Error, "; "), maxProblem)
 	}
 	if r != s.report {
 		s.report, s.told = r, false

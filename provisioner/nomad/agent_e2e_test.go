@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	nomadacl "framagit.org/frama/frama/deploy/nomad-acl"
+
 	"github.com/hashicorp/nomad/api"
 )
 
@@ -48,16 +50,6 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-const framaPolicy = `
-namespace "frama" {
-  capabilities = ["list-jobs", "parse-job", "read-job", "submit-job", "host-volume-create", "host-volume-read"]
-  variables {
-    path "nomad/jobs/*" { capabilities = ["read", "write", "list"] }
-  }
-}
-node { policy = "read" }
-`
-
 func nomadBinary() string {
 	if path := os.Getenv("FRAMA_TEST_NOMAD"); path != "" {
 		return path
@@ -72,13 +64,17 @@ func startAgent() (*agent, error) {
 		return nil, err
 	}
 	var ports [3]int
+	var listeners []net.Listener
 	for i := range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
 		ports[i] = l.Addr().(*net.TCPAddr).Port
-		defer l.Close()
+		listeners = append(listeners, l)
+	}
+	for _, l := range listeners {
+		_ = l.Close()
 	}
 	config := fmt.Sprintf(`
 data_dir  = %q
@@ -91,6 +87,7 @@ server { enabled = true
  bootstrap_expect = 1 }
 client {
   enabled = true
+  network_interface = "lo"
   cpu_total_compute = 4000
   memory_total_mb   = 4000
   reserved { reserved_ports = "22,8000-8002" }
@@ -146,7 +143,7 @@ plugin "raw_exec" { config { enabled = true } }
 }
 
 func (a *agent) bootstrap() error {
-	client, err := api.NewClient(&api.Config{Address: a.address})
+	client, err := api.NewClient(&api.Config{Address: a.address, HttpClient: &http.Client{Timeout: 10 * time.Second, Transport: http.DefaultTransport}})
 	if err != nil {
 		return err
 	}
@@ -164,7 +161,7 @@ func (a *agent) bootstrap() error {
 	if _, err := client.Namespaces().Register(&api.Namespace{Name: "frama"}, nil); err != nil {
 		return err
 	}
-	if a.token, err = a.newToken("frama", framaPolicy); err != nil {
+	if a.token, err = a.newToken("frama", strings.Replace(nomadacl.Policy, `"host-volume-delete",`, "", 1)); err != nil {
 		return err
 	}
 	return until(60*time.Second, func() error {

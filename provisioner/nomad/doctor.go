@@ -172,7 +172,7 @@ func (c *Cluster) tries() []try {
 	missing := func(err error) bool { return isNotFound(err) }
 	return []try{
 		{right: "parse-job", do: func(_ context.Context, _ *api.QueryOptions, w *api.WriteOptions) error {
-			_, err := c.client.Raw().Write("/v1/jobs/parse", &api.JobsParseRequest{JobHCL: `job "x" { group "g" { task "t" { driver = "docker" } } }`}, &api.Job{}, w)
+			_, err := c.client.Raw().Write("/v1/jobs/parse", &api.JobsParseRequest{JobHCL: "job \"x\" {\n  type = \"service\"\n}"}, &api.Job{}, w)
 			return err
 		}},
 		{right: "read-job", fine: missing, do: func(_ context.Context, r *api.QueryOptions, _ *api.WriteOptions) error {

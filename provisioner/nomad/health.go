@@ -147,6 +147,10 @@ func (s sighting) blocked() (reason string, blocked bool) {
 	return cmp.Or(waiting.StatusDescription, "no node can take it"), true
 }
 
+// replacing is what Nomad says of a node on which some job with a static port is being replaced: until the old task has
+// stopped, two allocations hold the port, and the scheduler places nothing at all there. It passes within seconds.
+const replacing = "network: port collision"
+
 // placementFailure says in a line why the scheduler found no node, or nothing when it found one.
 func placementFailure(failed map[string]*api.AllocationMetric) string {
 	var reasons []string
@@ -156,6 +160,10 @@ func placementFailure(failed map[string]*api.AllocationMetric) string {
 			continue
 		}
 		for _, dimension := range slices.Sorted(maps.Keys(m.DimensionExhausted)) {
+			if dimension == replacing {
+				reasons = append(reasons, "another job of the node is being replaced (Nomad: "+replacing+")")
+				continue
+			}
 			reasons = append(reasons, fmt.Sprintf("%s exhausted on %s%s", dimension, nodes(m.DimensionExhausted[dimension]), needs(m, dimension)))
 		}
 		for _, constraint := range slices.Sorted(maps.Keys(m.ConstraintFiltered)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"framagit.org/frama/frama/provisioner"
@@ -61,11 +62,8 @@ func (c *Cluster) registerOnce(ctx context.Context, job *api.Job, j provisioner.
 	if running != nil && plan.Diff != nil && plan.Diff.Type == "None" && !isStopped(running) {
 		return false, nil // registering the same again would still make an evaluation
 	}
-	if reason := placementFailure(plan.FailedTGAllocs); reason != "" {
-		return false, &provisioner.TemporaryError{
-			Reason: fmt.Sprintf("no room for %s: %s; free some or add a node, frama tries again by itself", j.ID, reason),
-			After:  30 * time.Second, Err: ErrNoCapacity,
-		}
+	if err := admitted(plan, j.ID); err != nil {
+		return false, err
 	}
 	var index uint64 // 0: only if there is no such job
 	if running != nil {
@@ -84,6 +82,21 @@ func (c *Cluster) registerOnce(ctx context.Context, job *api.Job, j provisioner.
 		return true, err
 	}
 	return false, err
+}
+
+// admitted says whether the planner found room.
+func admitted(plan *api.JobPlanResponse, id string) error {
+	reason := placementFailure(plan.FailedTGAllocs)
+	switch {
+	case reason == "":
+		return nil
+	case strings.Contains(reason, replacing):
+		return &provisioner.TemporaryError{Reason: fmt.Sprintf("%s waits: %s", id, reason), After: 3 * time.Second, Err: ErrNoCapacity}
+	}
+	return &provisioner.TemporaryError{
+		Reason: fmt.Sprintf("no room for %s: %s; free some or add a node, frama tries again by itself", id, reason),
+		After:  30 * time.Second, Err: ErrNoCapacity,
+	}
 }
 
 // job returns the job of that ID, nil when there is none.

@@ -34,10 +34,15 @@ job "tiny" {
       access_mode     = "single-node-single-writer"
       attachment_mode = "file-system"
     }
-    update { min_healthy_time = "1s" }
+    update {
+      min_healthy_time = "1s"
+    }
     task "app" {
       driver = "mock_driver"
-      config { run_for = "1h" }
+      config {
+        run_for    = "1h"
+        kill_after = "10ms"
+      }
       template {
         destination = "secrets/env"
         env         = true
@@ -266,7 +271,7 @@ func TestBlockedJobSaysWhy(t *testing.T) {
 func TestFailingJobSaysWhy(t *testing.T) {
 	c := cluster(t)
 	j := instance("e2e-failing", 21007)
-	j.Source = strings.NewReplacer(`run_for = "1h"`, `start_error = "the disk is on fire"`, `min_healthy_time = "1s"`,
+	j.Source = strings.NewReplacer(`run_for    = "1h"`, `start_error = "the disk is on fire"`, `min_healthy_time = "1s"`,
 		`min_healthy_time = "1s"
       healthy_deadline = "10s"
       progress_deadline = "20s"`, `update {`, `restart {
@@ -413,9 +418,9 @@ func TestParseErrorsNameTheirPlace(t *testing.T) {
 	j := instance("e2e-broken", 21030)
 	for source, line := range map[string]int{
 		"job \"x\" {\n  group \"g\" {\n    nonsense = 1\n  }\n}": 3,
-		"job \"x\" {\n  group \"g\" {\n":                            3,
-		"variable \"a\" {}\njob \"x\" {\n  id = var.a\n}":          1,
-		"job \"x\" {\n  id = file(\"/etc/passwd\")\n}":             2,
+		"job \"x\" {\n  group \"g\" {\n":                         2,
+		"variable \"a\" {}\njob \"x\" {\n  id = var.a\n}":        1,
+		"job \"x\" {\n  id = file(\"/etc/passwd\")\n}":           2,
 	} {
 		j.Source = source
 		found, err := c.Check(t.Context(), j, DevelopmentPolicy())

@@ -52,7 +52,7 @@ func (c *Cluster) parse(ctx context.Context, j provisioner.Job) (*api.Job, error
 		return err
 	})
 	if status(err) == 400 || status(err) == 500 && strings.Contains(err.Error(), "input.hcl") {
-		return nil, &ParseError{Path: j.Path, Findings: parseFindings(bodyOf(err))}
+		return nil, &ParseError{Path: j.Path, Findings: parseFindings(bodyOf(err), j.Source)}
 	}
 	if err != nil {
 		return nil, err
@@ -98,10 +98,15 @@ func unsafeText(s string) string {
 	return ""
 }
 
-var hclPlace = regexp.MustCompile(`input\.hcl:(\d+),(\d+)-(?:\d+,)?\d+: ([^\n]+)`)
+var (
+	noPlace    = regexp.MustCompile(`^Failed to parse job: (?:<nil>: )?`)
+	aboutInput = regexp.MustCompile(`variable "([A-Za-z0-9_]+)"`)
+	hclPlace   = regexp.MustCompile(`input\.hcl:(\d+),(\d+)-(?:\d+,)?\d+: ([^\n]+)`)
+)
 
-// parseFindings takes the places out of Nomad's answer, which lists all mistakes of a file.
-func parseFindings(body string) []Finding {
+// parseFindings takes the places out of Nomad's answer, which lists all mistakes of a file. What is wrong with the
+// value of a variable has no place there: it gets that of the declaration.
+func parseFindings(body, source string) []Finding {
 	var found []Finding
 	for _, m := range hclPlace.FindAllStringSubmatch(body, -1) {
 		line, _ := strconv.Atoi(m[1])
@@ -112,7 +117,15 @@ func parseFindings(body string) []Finding {
 		}
 	}
 	if len(found) == 0 {
-		found = append(found, Finding{Message: strings.TrimSpace(body)})
+		f := Finding{Message: strings.TrimSpace(noPlace.ReplaceAllString(body, ""))}
+		if m := aboutInput.FindStringSubmatch(body); m != nil {
+			for _, d := range declaration.FindAllStringSubmatchIndex(source, -1) {
+				if source[d[2]:d[3]] == m[1] {
+					f.Line, f.Column = strings.Count(source[:d[2]], "\n")+1, 1
+				}
+			}
+		}
+		found = append(found, f)
 	}
 	return found
 }

@@ -68,20 +68,28 @@ func webAddress(s string) bool {
 
 // wrap breaks a paragraph into lines of at most 72 characters. It breaks at plain spaces only: a non-breaking one keeps
 // what it joins together, and a word that is too long, such as a link, stays whole.
-func wrap(s string) []string {
-	const width = 72 // RFC 3676 §4.2 recommends at most 78, quoting leaves room
-	var all []string
-	line := ""
-	for _, word := range strings.Split(s, " ") {
+func wrap(s string) string {
+	const width = 72 // RFC 3676 §4.2 recommends at most 78; quoting needs room
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Split(s, " ") {
+		n := utf8.RuneCountInString(word)
 		switch {
-		case line == "":
-			line = word
-		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
-			all = append(all, line)
-			line = word
+		case i == 0:
+		case column+1+n > width:
+			b.WriteByte('\n')
+			column = 0
 		default:
-			line += " " + word
+			b.WriteByte(' ')
+			column++
 		}
+		b.WriteString(word)
+		column += n
 	}
-	return append(all, line)
+	return b.String()
+}
+
+// quote wraps a line of a quotation and marks it as one.
+func quote(s string) string {
+	return strings.TrimRight("> "+strings.ReplaceAll(wrap(s), "\n", "\n> "), " ")
 }

@@ -38,7 +38,7 @@ func (s *Sender) connect(ctx context.Context) (*connection, error) {
 	}
 	g, err := gomail.NewClient(s.options.Host, options...)
 	if err != nil {
-		return nil, &Problem{Down, "Check the mail options.", fmt.Errorf("prepare the connection to the mail server: %w", err)}
+		return nil, &Problem{Down, "Check the options under smtp.", fmt.Errorf("prepare the connection to the mail server: %w", err)}
 	}
 	c.client, err = g.DialToSMTPClientWithContext(ctx)
 	if err != nil {
@@ -83,7 +83,7 @@ func (s *Sender) clientOptions(dial gomail.DialContextFunc) ([]gomail.Option, er
 	if o.Password != nil {
 		var err error
 		if password, err = o.Password(); err != nil {
-			return nil, &Problem{Down, "Check the file or variable that holds the mail password.",
+			return nil, &Problem{Down, "Check the file or variable that holds smtp.password.",
 				fmt.Errorf("read the mail password: %w", err)}
 		}
 	}

@@ -34,8 +34,8 @@ func (s *Sender) judgeSender(err error) *Problem {
 	case reply.Code < 500:
 		return &Problem{Down, "It is tried again. If that lasts, check the limits of the mail account.", said(reply, atSender)}
 	}
-	return &Problem{Down, "Check that this account or machine may send mail in the name of the sender's address, " +
-		"and whether the server wants a username and password.", said(reply, atSender)}
+	return &Problem{Down, "Check that this account or machine may send mail in the name of smtp.from, " +
+		"and whether the server wants smtp.username and smtp.password.", said(reply, atSender)}
 }
 
 // judge says what an error at a later stage means (RFC 5321 §4.2.1: 4yz may work later, 5yz will not).
@@ -50,7 +50,7 @@ func judge(at stage, err error) *Problem {
 	case reply.Code < 500:
 		return &Problem{Deferred, "Nothing to do: it is tried again.", said(reply, at)}
 	case blamesUs(reply):
-		return &Problem{Deferred, "The server refuses frama, not the address: check whether it wants a username and password, " +
+		return &Problem{Deferred, "The server refuses frama, not the address: check whether it wants smtp.username and smtp.password, " +
 			"whether it may relay for this machine, and the SPF, DKIM and DMARC records of the sender's domain. It is tried again.", said(reply, at)}
 	case at == atRecipient:
 		return &Problem{Refused, "The address does not exist or takes no mail: reach the person in another way.", said(reply, at)}

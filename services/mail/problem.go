@@ -24,7 +24,7 @@ const (
 // Problem is a mail that could not be handed over, with what a person can do about it.
 type Problem struct {
 	Verdict Verdict
-	Mend    string // what to do, for the log and frama doctor
+	Mend    string // what to do, for the log and frama doctor; options are called by their names in frama.toml
 	Err     error
 }
 

@@ -51,7 +51,7 @@ func NewRenderer(o RenderOptions) (*Renderer, error) {
 		return nil, fmt.Errorf("read the mails' HTML layout: %w", err)
 	}
 	text, err := texttemplate.New("layout.txt").
-		Funcs(texttemplate.FuncMap{"wrap": func(s string) string { return strings.Join(wrap(s), "\n") }}).
+		Funcs(texttemplate.FuncMap{"wrap": wrap, "quote": quote}).
 		ParseFS(layouts, "layout.txt")
 	if err != nil {
 		return nil, fmt.Errorf("read the mails' text layout: %w", err)

@@ -19,7 +19,7 @@ func scanAudit(r row) (hosting.AuditEntry, error) {
 // Audit writes one line of the audit log. There is no way to change or remove one.
 func (tx *Tx) Audit(actor hosting.Actor, action, subject, detail string) error {
 	_, err := tx.exec(`INSERT INTO audit (`+auditColumns+`, search) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		tx.NewID(), micros(tx.Now), actor.Name, actor.IP, action, subject, detail,
+		tx.NewID(), micros(tx.Now), actor.Name, actor.IP, action, short(subject), detail,
 		searchText(actor.Name, actor.IP, action, subject, detail))
 	return err
 }
@@ -28,7 +28,7 @@ func (tx *Tx) Audit(actor hosting.Actor, action, subject, detail string) error {
 func (tx *Tx) AuditOf(subjects ...string) ([]hosting.AuditEntry, error) {
 	w := where{}
 	for _, s := range subjects {
-		w.add("subject = $%d", s)
+		w.add("subject = $%d", short(s))
 	}
 	return many(tx, scanAudit, `SELECT `+auditColumns+` FROM audit WHERE `+joinOr(w.parts)+` ORDER BY at DESC, id DESC LIMIT 200`,
 		w.args...)

@@ -26,6 +26,12 @@ func (tx *Tx) Instances(space string) ([]hosting.Instance, error) {
 	return many(tx, scanInstance, `SELECT `+instanceColumns+` FROM instance WHERE space_id = $1 ORDER BY id`, space)
 }
 
+// ActiveInstances returns instances of active spaces in the order of their IDs, those after the given one.
+func (tx *Tx) ActiveInstances(after string, limit int) ([]hosting.Instance, error) {
+	return many(tx, scanInstance, `SELECT `+instanceColumns+` FROM instance
+		WHERE id > $1 AND space_id IN (SELECT id FROM space WHERE state = 'active') ORDER BY id LIMIT $2`, after, limit)
+}
+
 // PortsOn returns the ports that are reserved on a node.
 func (tx *Tx) PortsOn(node string) ([]int, error) {
 	return many(tx, value[int], `SELECT port FROM instance WHERE node = $1 AND port > 0`, node)

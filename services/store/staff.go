@@ -87,7 +87,7 @@ func (tx *Tx) LoginFailed(subjects ...string) error {
 		return err
 	}
 	for _, s := range subjects {
-		if _, err := tx.exec(`INSERT INTO failed_login (id, subject, at) VALUES ($1, $2, $3)`, tx.NewID(), s, micros(tx.Now)); err != nil {
+		if _, err := tx.exec(`INSERT INTO failed_login (id, subject, at) VALUES ($1, $2, $3)`, tx.NewID(), short(s), micros(tx.Now)); err != nil {
 			return err
 		}
 	}
@@ -96,11 +96,11 @@ func (tx *Tx) LoginFailed(subjects ...string) error {
 
 // FailedLogins says how often a subject failed since.
 func (tx *Tx) FailedLogins(subject string, since time.Time) (int, error) {
-	return one(tx, value[int], `SELECT COUNT(*) FROM failed_login WHERE subject = $1 AND at >= $2`, subject, micros(since))
+	return one(tx, value[int], `SELECT COUNT(*) FROM failed_login WHERE subject = $1 AND at >= $2`, short(subject), micros(since))
 }
 
 // ForgetFailedLogins clears a subject after a success.
 func (tx *Tx) ForgetFailedLogins(subject string) error {
-	_, err := tx.exec(`DELETE FROM failed_login WHERE subject = $1`, subject)
+	_, err := tx.exec(`DELETE FROM failed_login WHERE subject = $1`, short(subject))
 	return err
 }

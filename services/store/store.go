@@ -89,6 +89,9 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	}
 	if err := s.Ping(ctx); err != nil {
 		_ = s.Close()
+		if path, lite := strings.CutPrefix(dsn, "sqlite:"); lite {
+			err = fmt.Errorf("open the SQLite database %s (its folder must exist and be writable for frama): %w", path, err)
+		}
 		return nil, err
 	}
 	return s, nil
@@ -240,6 +243,9 @@ func (tx *Tx) must(query string, args ...any) error {
 	}
 	return err
 }
+
+// short cuts what is indexed and may come from outside: an entry of a PostgreSQL index has at most 2704 bytes.
+func short(s string) string { return strings.ToValidUTF8(s[:min(len(s), 300)], "") }
 
 // row is what QueryRow and Query give to a scanner.
 type row interface{ Scan(...any) error }

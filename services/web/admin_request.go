@@ -13,10 +13,11 @@ import (
 // reviewPage is one request as a reviewer sees it.
 type reviewPage struct {
 	control.RequestView
-	Alert  string // why the last try did not work
-	Reason string // typed into the refusal
-	Wrong  string // what is wrong with the reason
-	Open   string // part of the page that stands open: refuse, approve or none
+	Alert     string // why the last try did not work
+	Reason    string // typed into the refusal
+	Wrong     string // what is wrong with the reason
+	PlanTitle string
+	Open      string // part of the page that stands open: refuse, approve or none
 }
 
 // Pending says whether there is still something to decide.
@@ -66,12 +67,22 @@ func (s *site) reviewFailed(c *fiber.Ctx, err error, view reviewPage) error {
 	return s.reviewPage(c, f.Status, view)
 }
 
+// planTitle is a plan as people know it, or its ID when the host no longer offers it.
+func (s *site) planTitle(c *fiber.Ctx, id string) string {
+	for _, p := range s.Control.PlanViews() {
+		if title := picked(p.Title, s.visitOf(c).Lang); p.ID == id && title != "" {
+			return title
+		}
+	}
+	return id
+}
+
 func (s *site) reviewPage(c *fiber.Ctx, status int, view reviewPage) error {
 	found, err := s.Control.Request(c.UserContext(), s.actor(c), c.Params("id"))
 	if err != nil {
 		return err
 	}
-	view.RequestView = found
+	view.RequestView, view.PlanTitle = found, s.planTitle(c, found.Request.Plan)
 	return s.render(c, status, "admin_request", page{
 		Title: found.Request.Association.Name, Section: "requests", Data: view,
 	})

@@ -49,14 +49,21 @@ func (s *site) adminSpace(c *fiber.Ctx) error {
 		refresh = 5
 	}
 	return s.render(c, http.StatusOK, "admin_space", page{
-		Title: found.Space.Name, Section: "spaces", Refresh: refresh, Scripts: []string{"track.js"}, Data: spacePage{found, refresh},
+		Title: found.Space.Name, Section: "spaces", Refresh: refresh, Scripts: []string{"track.js"}, Data: spacePage{found, refresh, s.planTitle(c, found.Space.Plan)},
 	})
 }
 
 // spacePage is a space with how often its progress is worth another look, in seconds; 0 for never.
 type spacePage struct {
 	control.SpaceView
-	Poll int
+	Poll      int
+	PlanTitle string
+}
+
+// Parked says whether the newest run waits for a person.
+func (p spacePage) Parked() bool {
+	run := p.LastRun()
+	return run != nil && run.State == work.RunParked
 }
 
 // adminRetry has a parked run tried again.

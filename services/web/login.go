@@ -42,13 +42,13 @@ func (s *site) loginSend(c *fiber.Ctx, in input) error {
 	}
 	session, err := s.Control.SignIn(c.UserContext(), s.actor(c), in.Get("email"), in.Get("password"))
 	if err != nil {
+		if hosting.CodeOf(err) == hosting.Internal {
+			return err
+		}
 		f := s.failure(c, err)
 		form.Alert = f.Message
 		if f.Status == http.StatusTooManyRequests {
 			retryAfter(c, waitOf(err))
-		}
-		if f.Status == http.StatusInternalServerError {
-			return err
 		}
 		return s.loginPage(c, f.Status, form)
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -54,7 +55,7 @@ func (s *site) signInAgain(c *fiber.Ctx, in input) error {
 func localPath(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.IsAbs() || u.Host != "" || u.Opaque != "" || strings.ContainsAny(next, "\\\r\n\t") ||
-		(u.Path != "/admin" && !strings.HasPrefix(u.Path, "/admin/")) {
+		u.Path != path.Clean(u.Path) || (u.Path != "/admin" && !strings.HasPrefix(u.Path, "/admin/")) {
 		return "/admin"
 	}
 	return u.RequestURI()

@@ -59,7 +59,7 @@ type Step struct {
 	Name      string
 	State     StepState
 	Attempts  int    // how often it was begun
-	Errors    int    // failed attempts in a row; waiting is not failing
+	Errors    int    // failed attempts since it last began anew; waiting neither counts nor resets them
 	Output    string // JSON, what the step found or made; never a secret
 	Message   string // what it waits for, or why it failed
 	StartedAt time.Time

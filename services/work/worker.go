@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,109 +17,189 @@ type Worker struct {
 	Journal     Journal
 	Definitions []Definition
 	Concurrency int           // runs at once; 1 when zero
-	Lease       time.Duration // longer than any one call a step makes between heartbeats; 60 s when zero
+	Lease       time.Duration // how long a dead worker's runs wait for the next one; kept by heartbeats; 60 s when zero
 	Idle        time.Duration // pause when there is nothing to do; 250 ms when zero
 	Spaces      []string      // only runs of these spaces, where there are any
-	MaxErrors   int           // failed attempts of one step in a row before the run is parked; 8 when zero
+	MaxErrors   int           // failed attempts of one step before the run is parked; 8 when zero
 	Now         func() time.Time
 	Log         *slog.Logger
 }
 
-// Run executes runs until ctx ends. Steps under way are given the chance to return; what they leave is resumed by the
-// next worker once the lease has ended.
-func (w *Worker) Run(ctx context.Context) error {
-	var all sync.WaitGroup
-	for range max(w.Concurrency, 1) {
-		all.Go(func() { w.loop(ctx) })
-	}
-	all.Wait()
-	return nil
-}
+// errLeaseEnded is the cause by which steps end when no heartbeat reached the database in time: another worker may
+// have claimed the run.
+var errLeaseEnded = fmt.Errorf("no heartbeat succeeded before the lease ended: %w", ErrFenced)
 
-func (w *Worker) loop(ctx context.Context) {
-	for ctx.Err() == nil {
-		worked, err := w.Once(ctx)
-		if err != nil && ctx.Err() == nil {
-			w.Log.Error("worker", "error", err)
+// Run executes runs until ctx ends: it claims one whenever a slot is free. It returns once every step has returned; what
+// the steps leave is given back at once, so the next worker goes on without waiting for the lease to end.
+func (w *Worker) Run(ctx context.Context) error {
+	slots := make(chan struct{}, max(w.Concurrency, 1))
+	var all sync.WaitGroup
+	defer all.Wait()
+	for failures := 0; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case slots <- struct{}{}:
 		}
-		if !worked || err != nil {
-			select {
-			case <-ctx.Done():
-			case <-time.After(orDefault(w.Idle, 250*time.Millisecond)):
-			}
+		since := time.Now()
+		claim, ok, err := w.claim(ctx)
+		if ok {
+			all.Go(func() {
+				defer func() { <-slots }()
+				w.conduct(ctx, claim, since)
+			})
+			failures = 0
+			continue
+		}
+		<-slots
+		pause := orDefault(w.Idle, 250*time.Millisecond)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			w.Log.Error("cannot look for work", "error", err)
+			pause, failures = max(pause, min(Backoff(failures), 30*time.Second)), failures+1
+		default:
+			failures = 0
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
 		}
 	}
 }
 
 // Once claims one run and executes its steps until it is done, waits, or fails. It says whether there was one.
 func (w *Worker) Once(ctx context.Context) (bool, error) {
-	lease := orDefault(w.Lease, time.Minute)
-	claim, ok, err := w.Journal.ClaimRun(ctx, w.Name, w.Spaces, lease)
+	since := time.Now()
+	claim, ok, err := w.claim(ctx)
 	if err != nil || !ok {
 		return false, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		w.heartbeat(ctx, cancel, claim, lease)
-	}()
-	err = w.execute(ctx, claim)
-	cancel(nil)
-	<-stopped
-	if errors.Is(err, ErrFenced) {
-		w.Log.Warn("lost the lease of a run", "run", claim.Run.ID)
-		return true, nil
-	}
-	return true, err
+	return true, w.conduct(ctx, claim, since)
 }
 
-// heartbeat extends the lease while the steps execute, and cancels them when it is lost.
-func (w *Worker) heartbeat(ctx context.Context, cancel context.CancelCauseFunc, claim Claim, lease time.Duration) {
+func (w *Worker) claim(ctx context.Context) (Claim, bool, error) {
+	if ctx.Err() != nil {
+		return Claim{}, false, ctx.Err()
+	}
+	return w.Journal.ClaimRun(ctx, w.Name, w.Spaces, w.lease())
+}
+
+func (w *Worker) lease() time.Duration { return orDefault(w.Lease, time.Minute) }
+
+// conduct executes a claimed run while its lease is kept. since is a moment before the claim.
+func (w *Worker) conduct(ctx context.Context, claim Claim, since time.Time) error {
+	// held lives as long as the lease, also while frama stops: the last step may take its time, and what it did is
+	// written down.
+	held, lose := context.WithCancelCause(context.WithoutCancel(ctx))
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		w.keep(held, lose, claim, since)
+	}()
+	err := w.execute(ctx, held, claim)
+	if lost := context.Cause(held); err != nil && lost != nil {
+		err = lost // a write that was cut short matters no more
+	}
+	lose(nil)
+	<-kept
+	switch {
+	case errors.Is(err, ErrFenced):
+		w.Log.Warn("lost the lease of a run", "run", claim.Run.ID, "error", err)
+		return nil
+	case err != nil:
+		w.Log.Error("cannot write down how a run goes; it is resumed when the lease ends", "run", claim.Run.ID, "error", err)
+	}
+	return err
+}
+
+// keep extends the lease, and ends held when it is lost. Its own clock decides, not the database's, so that steps stop in
+// time even when the database does not answer.
+func (w *Worker) keep(held context.Context, lose context.CancelCauseFunc, claim Claim, since time.Time) {
+	lease := w.lease()
+	end := time.NewTimer(time.Until(since.Add(lease)))
+	defer end.Stop()
 	tick := time.NewTicker(lease / 3)
 	defer tick.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-held.Done():
+			return
+		case <-end.C:
+			lose(errLeaseEnded)
 			return
 		case <-tick.C:
-			if err := w.Journal.Heartbeat(ctx, claim, lease); errors.Is(err, ErrFenced) {
-				cancel(ErrFenced)
-				return
-			}
+		}
+		at := time.Now()
+		ctx, cancel := context.WithDeadline(held, since.Add(lease))
+		err := w.Journal.Heartbeat(ctx, claim, lease)
+		cancel()
+		switch {
+		case err == nil:
+			since = at
+			end.Reset(time.Until(since.Add(lease)))
+		case errors.Is(err, ErrFenced):
+			lose(ErrFenced)
+			return
+		case held.Err() == nil:
+			w.Log.Warn("heartbeat failed", "run", claim.Run.ID, "error", err)
 		}
 	}
 }
 
-func (w *Worker) execute(ctx context.Context, claim Claim) error {
+// execute executes the steps that are left, under a context that ends with ctx and with held, and writes under held.
+func (w *Worker) execute(ctx, held context.Context, claim Claim) error {
+	inStep, cancel := context.WithCancelCause(held)
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
+
 	run := claim.Run
-	def, ok := w.definition(run)
-	if !ok {
-		first, _ := run.Current()
-		return w.Journal.ParkRun(ctx, claim, first.Seq, fmt.Sprintf(
-			"this frama does not know the steps of %s version %d: run a frama that does", run.Kind, run.Version))
-	}
-	for _, step := range run.Steps {
+	run.Steps = slices.Clone(run.Steps)
+	for i := range run.Steps {
+		step := &run.Steps[i]
 		if step.State == StepDone {
 			continue
 		}
-		do, ok := def.find(step.Name)
-		if !ok {
-			return w.Journal.ParkRun(ctx, claim, step.Seq, fmt.Sprintf("unknown step %q: run a frama that knows it", step.Name))
+		if ctx.Err() != nil {
+			return w.interrupted(held, claim, *step)
 		}
-		if err := w.Journal.BeginStep(ctx, claim, step.Seq); err != nil {
+		do, problem := w.find(run, step.Name)
+		if problem != "" {
+			w.Log.Error("run parked", "run", run.ID, "space", run.SpaceID, "step", step.Name, "error", problem)
+			return w.Journal.ParkRun(held, claim, step.Seq, problem)
+		}
+		if err := w.Journal.BeginStep(held, claim, step.Seq); err != nil {
 			return err
 		}
-		output, err := w.call(ctx, do, run)
+		step.begin(w.Now())
+		output, err := w.call(inStep, do, run)
+		if held.Err() != nil {
+			return context.Cause(held)
+		}
 		if err != nil {
-			return w.settle(ctx, claim, step, err)
+			return w.settle(ctx, held, claim, *step, err)
 		}
-		if err := w.Journal.FinishStep(ctx, claim, step.Seq, output); err != nil {
+		if err := w.Journal.FinishStep(held, claim, step.Seq, output); err != nil {
 			return err
 		}
+		step.finish(w.Now(), output)
 	}
-	return w.Journal.FinishRun(ctx, claim)
+	return w.Journal.FinishRun(held, claim)
+}
+
+// begin and finish keep the run that steps see in line with the journal: a step finds what earlier ones left, whether
+// they were executed under this claim or before.
+func (s *Step) begin(now time.Time) {
+	s.State = StepRunning
+	s.Attempts++
+	if s.StartedAt.IsZero() {
+		s.StartedAt = now
+	}
+}
+
+func (s *Step) finish(now time.Time, output string) {
+	s.State, s.Output, s.Message, s.Errors, s.EndedAt = StepDone, output, "", 0, now
 }
 
 // call executes a step; a panic parks the run instead of killing every other run of the process.
@@ -129,35 +210,39 @@ func (w *Worker) call(ctx context.Context, do Func, run Run) (output string, err
 			err = Permanent(errors.New("internal error: see frama's log"))
 		}
 	}()
+	run.Steps = slices.Clone(run.Steps)
 	value, err := do(ctx, run)
 	if err != nil {
 		return "", err
 	}
-	return encode(value)
+	output, err = encode(value)
+	if err != nil {
+		return "", Permanent(err)
+	}
+	return output, nil
 }
 
 // settle writes down how a step that is not done ended.
-func (w *Worker) settle(ctx context.Context, claim Claim, step Step, err error) error {
-	if errors.Is(context.Cause(ctx), ErrFenced) {
-		return ErrFenced
-	}
-	if ctx.Err() != nil {
-		// Asked to stop: give the run back at once, so that nobody waits for the lease to end.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		return w.Journal.DeferStep(ctx, claim, step.Seq, w.Now(), "interrupted, will be resumed", false)
-	}
+func (w *Worker) settle(ctx, held context.Context, claim Claim, step Step, err error) error {
 	var wait later
 	if errors.As(err, &wait) {
-		return w.Journal.DeferStep(ctx, claim, step.Seq, w.Now().Add(wait.after), wait.message, false)
+		return w.Journal.DeferStep(held, claim, step.Seq, w.Now().Add(wait.after), wait.message, false)
+	}
+	if ctx.Err() != nil {
+		return w.interrupted(held, claim, step) // whatever it says is the interruption's doing
 	}
 	var park permanent
 	if errors.As(err, &park) || step.Errors+1 >= orDefault(w.MaxErrors, 8) {
 		w.Log.Error("run parked", "run", claim.Run.ID, "space", claim.Run.SpaceID, "step", step.Name, "error", err)
-		return w.Journal.ParkRun(ctx, claim, step.Seq, err.Error())
+		return w.Journal.ParkRun(held, claim, step.Seq, err.Error())
 	}
 	w.Log.Warn("step failed, will try again", "run", claim.Run.ID, "step", step.Name, "error", err)
-	return w.Journal.DeferStep(ctx, claim, step.Seq, w.Now().Add(Backoff(step.Errors)), err.Error(), true)
+	return w.Journal.DeferStep(held, claim, step.Seq, w.Now().Add(Backoff(step.Errors)), err.Error(), true)
+}
+
+// interrupted gives the run back at once, so that nobody waits for the lease to end.
+func (w *Worker) interrupted(held context.Context, claim Claim, step Step) error {
+	return w.Journal.DeferStep(held, claim, step.Seq, w.Now(), "interrupted, will be resumed", false)
 }
 
 // Backoff is the pause after the nth failure in a row (from 0): 1 s, doubled each time, at most 5 min.
@@ -165,22 +250,18 @@ func Backoff(n int) time.Duration {
 	return min(time.Second<<min(n, 10), 5*time.Minute)
 }
 
-func (w *Worker) definition(run Run) (Definition, bool) {
-	for _, d := range w.Definitions {
-		if d.Kind == run.Kind && d.Version == run.Version {
-			return d, true
+// find returns what a step does, or what is wrong and what to do.
+func (w *Worker) find(run Run, step string) (do Func, problem string) {
+	known := slices.IndexFunc(w.Definitions, func(d Definition) bool { return d.Kind == run.Kind && d.Version == run.Version })
+	if known < 0 {
+		return nil, fmt.Sprintf("this frama does not know the steps of %s version %d: run a frama that does", run.Kind, run.Version)
+	}
+	for _, s := range w.Definitions[known].Steps {
+		if s.Name == step {
+			return s.Do, ""
 		}
 	}
-	return Definition{}, false
-}
-
-func (d Definition) find(name string) (Func, bool) {
-	for _, s := range d.Steps {
-		if s.Name == name {
-			return s.Do, true
-		}
-	}
-	return nil, false
+	return nil, fmt.Sprintf("unknown step %q: run a frama that knows it", step)
 }
 
 func orDefault[T comparable](v, fallback T) T {

@@ -1,3 +1,5 @@
+// Builds the real Nomad for development and tests from its Go module; deploy/tools/get does it. Versions are those of
+// Nomad's own go.mod; resolving them afresh does not work.
 module framagit.org/frama/frama/deploy/tools/nomad
 
 go 1.25.3

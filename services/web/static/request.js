@@ -22,7 +22,7 @@
   const show = (a) => {
     const lines = [element("p", a.message, a.free ? "free" : "taken")];
     if (!a.free && a.proposal) {
-      const take = element("button", answer.dataset.take.replace("…", a.proposal), "secondary small");
+      const take = element("button", answer.dataset.take.replace("…", a.proposal), "secondary compact");
       take.type = "button";
       take.addEventListener("click", () => { slug.value = a.proposal; proposed = null; ask(); slug.focus(); });
       lines[0].append(" ", take);

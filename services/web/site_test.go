@@ -200,6 +200,9 @@ func (br *browser) do(method, path, kind, body string) answer {
 			br.cookies[c.Name] = c.Value
 		}
 	}
+	if strings.Contains(string(text), "⟦") {
+		br.t.Errorf("%s %s shows a key without a message: %.200s", method, path, text[bytes.Index(text, []byte("⟦")):])
+	}
 	return answer{response, string(text)}
 }
 

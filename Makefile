@@ -1,0 +1,47 @@
+# frama: bare `make` lists the targets.
+SHELL     := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+LDFLAGS   := -s -w -X main.release=$(VERSION)
+CACHE     := $(or $(FRAMA_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/frama)
+DATA      ?= data
+ARGS      ?=
+
+.PHONY: help build demo dev test unit e2e lint bench tools screenshots clean
+
+help: ## lists the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: ## builds bin/frama
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/frama ./cmd/frama
+
+tools: ## gets what demo and tests need: Nomad, an ACME server, HAProxy, PostgreSQL, Chromium, the applications
+	@deploy/tools/get all
+
+demo: build tools ## starts a whole platform and plays the journey of an association (ARGS=--exit stops after it)
+	@bin/frama dev --data $(DATA) --journey $(ARGS)
+
+dev: build tools ## starts a whole platform with nothing in it
+	@bin/frama dev --data $(DATA) $(ARGS)
+
+test: tools ## runs every test, on the real parts
+	@deploy/tools/test
+
+unit: ## runs the fast tests: no network, no root
+	@go test -race ./...
+
+e2e: tools ## runs the journey on the real parts only
+	@deploy/tools/test ./deploy/e2e
+
+lint: ## checks format, vet, import arrows and style
+	@deploy/tools/get golangci && $(CACHE)/bin/golangci-lint run ./... && $(CACHE)/bin/golangci-lint run --build-tags e2e ./...
+
+bench: build tools ## prints one line per figure, each against a bare way of doing the same
+	@go test -tags e2e -run '^$$' -timeout 30m -bench . ./deploy/bench 2>&1 | grep -E '^bench |FAIL|panic|---' || exit 1
+
+screenshots: build tools ## takes the pictures of docs/images again
+	@FRAMA_SCREENSHOTS=$(CURDIR)/docs/images go test -tags e2e -count 1 -run TestJourney ./deploy/e2e
+
+clean: ## removes what was built; data and the cache stay
+	@rm -rf bin

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"framagit.org/frama/frama/deploy/dev"
+	"framagit.org/frama/frama/deploy/journey"
+	"framagit.org/frama/frama/services/control"
+	"framagit.org/frama/frama/services/hosting"
+)
+
+// platform is the parts that frama dev starts beside frama itself.
+type platform struct {
+	cli     *cli
+	options devOptions
+	nomad   *dev.Nomad
+	pebble  *dev.Pebble
+	mailbox *dev.Maildev
+}
+
+// start starts the parts, at once where they do not need each other.
+func (p *platform) start(ctx context.Context) error {
+	o := p.options
+	for _, port := range []dev.Port{
+		{Number: o.pages, Option: "--pages-port"}, {Number: o.http, Option: "--http-port"}, {Number: o.https, Option: "--https-port"},
+	} {
+		if err := port.Check(); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(o.data, "log"), 0o711); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	native, err := dev.Tool("native")
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		defer p.timed("Nomad, the scheduler")(&err)
+		p.nomad, err = dev.StartNomad(ctx, dev.NomadOptions{
+			Data: filepath.Join(o.data, "nomad"), HTTP: dev.Port{Number: o.nomad, Option: "--nomad-port"},
+			RPC: dev.Port{Number: o.nomad + 1, Option: "--nomad-port"}, Serf: dev.Port{Number: o.nomad + 2, Option: "--nomad-port"},
+			NativeDir: native, Progress: func(text string) { fmt.Fprintln(p.cli.out, "  Nomad:", text) },
+		})
+		return err
+	})
+	group.Go(func() (err error) {
+		defer p.timed("Pebble, the ACME test server")(&err)
+		p.pebble, err = dev.StartPebble(ctx, dev.PebbleOptions{Data: o.data, EdgeHTTP: o.http, EdgeTLS: o.https})
+		return err
+	})
+	group.Go(func() (err error) {
+		defer p.timed("maildev, the mailbox")(&err)
+		p.mailbox, err = dev.StartMaildev(ctx, dev.MaildevOptions{Data: o.data, Web: dev.Port{Number: o.mailP, Option: "--mail-port"}})
+		return err
+	})
+	return group.Wait()
+}
+
+// timed says that a part started and how long it took.
+func (p *platform) timed(what string) func(*error) {
+	start := now()
+	fmt.Fprintf(p.cli.out, "  starting %s…\n", what)
+	return func(err *error) {
+		if *err == nil {
+			fmt.Fprintf(p.cli.out, "  %-32s ready after %4.1f s\n", what, now().Sub(start).Seconds())
+		}
+	}
+}
+
+// stop ends the parts; what tasks hold is written first.
+func (p *platform) stop() error {
+	fmt.Fprintln(p.cli.out, "Stopping; the data stays in "+p.options.data)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var err error
+	if p.nomad != nil {
+		err = p.nomad.Stop(ctx)
+	}
+	if p.pebble != nil {
+		p.pebble.Stop()
+	}
+	if p.mailbox != nil {
+		p.mailbox.Stop()
+	}
+	return err
+}
+
+// watch ends with an error when a part dies.
+func (p *platform) watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-p.nomad.Process.Exited():
+		return errors.Join(errors.New("Nomad ended"), p.nomad.Process.Err()) //nolint:staticcheck // a name
+	case <-p.pebble.Exited():
+		return errors.Join(errors.New("Pebble ended"), p.pebble.Err()) //nolint:staticcheck // a name
+	case <-p.mailbox.Exited():
+		return errors.Join(errors.New("maildev ended"), p.mailbox.Err())
+	}
+}
+
+func (p *platform) configFile() string { return filepath.Join(p.options.data, "frama.toml") }
+
+// writeConfig writes the configuration that every frama command can use on this platform, and reads it back.
+func (p *platform) writeConfig() (config, error) {
+	o := p.options
+	local := func(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+	host, port, err := splitPort(p.mailbox.SMTPAddr)
+	if err != nil {
+		return config{}, err
+	}
+	edgePort, err := p.edgePort()
+	if err != nil {
+		return config{}, err
+	}
+	text := "# Written at each start of frama dev; a change here lasts until the next.\n" + tomlTable("",
+		"listen", local(o.pages), "public_url", "http://localhost:"+strconv.Itoa(o.pages),
+		"database", "sqlite:"+filepath.Join(o.data, "frama.db"),
+	) + tomlTable("host", "name", "Les Chatons de la demo") +
+		tomlTable("platform", "domain", "frama.localhost", "https_port", o.https) +
+		tomlTable("seal", "key_file", filepath.Join(o.data, "seal.key")) +
+		tomlTable("nomad", "address", p.nomad.Address, "token_file", p.nomad.TokenFile, "namespace", p.nomad.Namespace, "development", true) +
+		tomlTable("acme", "directory", p.pebble.Directory, "ca_file", p.pebble.DirectoryCA, "roots_file", p.pebble.RootsFile,
+			"edge_address", local(o.http)) +
+		tomlTable("edge", "listen", local(edgePort), "server", "http://"+local(edgePort), "name", "dev", "data", filepath.Join(o.data, "edge"),
+			"http", local(o.http), "https", local(o.https), "probe_address", local(o.https)) +
+		tomlTable("smtp", "host", host, "port", port, "tls", "none", "from", "frama <frama@frama.localhost>") +
+		tomlTable("catalogue", "variant", "native")
+	if err := os.WriteFile(p.configFile(), []byte(text), 0o600); err != nil {
+		return config{}, fmt.Errorf("write the configuration: %w", err)
+	}
+	return loadConfig(p.configFile(), p.cli.environ, nil)
+}
+
+// edgePort is the port between frama and its ingress agent: any that is free.
+func (p *platform) edgePort() (int, error) {
+	ports, err := dev.FreePorts(1)
+	if err != nil {
+		return 0, err
+	}
+	return ports[0], nil
+}
+
+// describe prints where to look.
+func (p *platform) describe(conf config, begun time.Time) {
+	fmt.Fprintf(p.cli.out, `
+The platform is ready after %.1f s.
+  form        %s/request
+  dashboard   %s/admin   (%s, password %s)
+  mailbox     %s
+  Nomad       %s   (token: %s)
+  commands    frama --config %s …
+
+`, now().Sub(begun).Seconds(), conf.PublicURL, conf.PublicURL, devEmail, devPassword, p.mailbox.WebURL, p.nomad.Address,
+		p.nomad.TokenFile, p.configFile())
+}
+
+// journey plays the way of a request; when its space is there from an earlier start, it shows that it still answers.
+func (p *platform) journey(ctx context.Context, a *app, conf config) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the frama binary: %w", err)
+	}
+	j := journey.Journey{
+		PublicURL: conf.PublicURL, Mailbox: journey.Mailbox{URL: p.mailbox.WebURL},
+		Staff: journey.Staff{Email: devEmail, Password: devPassword}, Request: journey.Sample(p.options.name),
+		Frama: []string{self, "--config", p.configFile()}, Ingress: conf.Edge.HTTPS, RootsFile: conf.ACME.RootsFile, Out: p.cli.out,
+	}
+	start := now()
+	var result journey.Result
+	known, err := a.control.Space(ctx, p.cli.actor(), p.options.name)
+	switch {
+	case err == nil && known.Space.State == hosting.SpaceActive:
+		fmt.Fprintf(p.cli.out, "The space %s is there from an earlier start.\n", p.options.name)
+		result.Addresses, err = addresses(known), j.Answers(ctx, addresses(known))
+	case err == nil:
+		fmt.Fprintf(p.cli.out, "The space %s is there from an earlier start, %s: going on with it.\n", p.options.name, known.Space.State)
+		if err = j.Provision(ctx, &result); err == nil {
+			result.Addresses, err = addresses(known), j.Answers(ctx, addresses(known))
+		}
+	case hosting.CodeOf(err) == hosting.NotFound:
+		result, err = j.Go(ctx)
+	}
+	if err != nil {
+		fmt.Fprintf(p.cli.out, "FAILED after %.1f s: %v\n", now().Sub(start).Seconds(), err)
+		return err
+	}
+	fmt.Fprintf(p.cli.out, "\nDone in %.1f s. Open:\n", now().Sub(start).Seconds())
+	if result.TrackURL != "" {
+		fmt.Fprintln(p.cli.out, "  what the association sees  "+result.TrackURL)
+	}
+	for _, address := range result.Addresses {
+		fmt.Fprintln(p.cli.out, "  its space                  "+address)
+	}
+	fmt.Fprintf(p.cli.out, "The certificates are from the test authority in %s; a browser warns until it trusts that.\n", conf.ACME.RootsFile)
+	return nil
+}
+
+func addresses(v control.SpaceView) []string {
+	var list []string
+	for _, i := range v.Instances {
+		list = append(list, i.URL)
+	}
+	return list
+}

@@ -1,0 +1,244 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// NomadOptions say how to run a Nomad agent. Only Data is needed.
+type NomadOptions struct {
+	Bin  string // Tool("nomad") when empty
+	Data string // a folder of its own; what must last is in it
+
+	// Number 0: one that is free, and at later starts the same one again.
+	HTTP, RPC, Serf Port
+
+	// MinPort and MaxPort bound the ports that Nomad picks itself, 20000 to 20999 when zero. Ports that frama reserves
+	// must lie elsewhere.
+	MinPort, MaxPort int
+
+	NativeDir string // offered to jobs as volume frama-native, read-only; none when empty
+	Namespace string // "frama" when empty
+
+	// CPU (MHz) and Memory (MiB) pretend another size of machine; the real one when zero.
+	CPU, Memory int
+
+	// KeepTasks lets tasks that outlived a killed agent go on, as a production node would: a new agent recovers them.
+	// Otherwise they are ended before the agent starts, which runs them afresh.
+	KeepTasks bool
+
+	Progress func(string) // told what takes time; may be nil
+}
+
+// Nomad is a running agent on 127.0.0.1, server and client in one, with access rules on and its state on disk.
+//
+// The executors that Nomad starts for its tasks are made to outlive the agent. Stop therefore drains the node first,
+// which ends every task in its own way, and then the agent. Jobs, volumes and variables stay; the next start makes the
+// node eligible, and the jobs come up again by themselves, in new allocations.
+//
+// When the supervisor is killed the agent dies with it, the tasks do not. The next start on the same folder kills them
+// before anything else, and the agent runs them anew in their old allocations. If the machine was restarted in between,
+// the mounts of those allocations are gone, and Nomad does not make them again: then all allocations are replaced.
+type Nomad struct {
+	Address         string // http://127.0.0.1:<port>
+	Namespace       string
+	TokenFile       string // holds frama's own token, with the policy of deploy/nomad-acl; mode 0600
+	Token           string // what is in it
+	ManagementToken string // may do everything; for people and tests, never for frama
+	NodeID          string
+	Volumes         string // the folder of the dynamic host volumes, by volume ID
+	*Process               // the agent's
+
+	options NomadOptions
+	api     *nomadAPI
+	unlock  func()
+}
+
+// StartNomad starts the agent and returns when its node takes work. It needs root: the exec driver does.
+func StartNomad(ctx context.Context, o NomadOptions) (_ *Nomad, err error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("nomad runs tasks as another user in a chroot, which needs root: run it with sudo")
+	}
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	unlock, err := lockFolder(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	n := &Nomad{Namespace: o.Namespace, Volumes: filepath.Join(o.Data, "volumes"), options: o, unlock: unlock}
+	defer func() {
+		if err != nil {
+			n.abandon()
+		}
+	}()
+	if !o.KeepTasks {
+		if err := n.clean(); err != nil {
+			return nil, err
+		}
+	}
+	if err := resolvePorts(filepath.Join(o.Data, "ports.json"), &n.options.HTTP, &n.options.RPC, &n.options.Serf); err != nil {
+		return nil, err
+	}
+	return n, n.start(ctx)
+}
+
+func (n *Nomad) start(ctx context.Context) error {
+	n.Address = "http://" + n.options.HTTP.Address()
+	n.api = &nomadAPI{address: n.Address}
+	config, err := n.options.writeConfig(n.Volumes)
+	if err != nil {
+		return err
+	}
+	restarted, err := n.markRunning()
+	if err != nil {
+		return err
+	}
+	n.Process, err = Start(ctx, Command{
+		Name: "nomad", Path: n.options.Bin, Args: []string{"agent", "-config", config}, Data: n.options.Data,
+		Ready: n.api.hasLeader, Within: time.Minute, Grace: 15 * time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	if err := n.admit(ctx); err != nil {
+		return err
+	}
+	if err := n.awaitNode(ctx); err != nil {
+		return err
+	}
+	if restarted {
+		n.options.Progress("the machine was restarted since: replacing all allocations")
+		if err := n.drain(ctx, 30*time.Second); err != nil {
+			return err
+		}
+	}
+	return n.api.setEligible(ctx, n.NodeID)
+}
+
+// complete fills in what was left out.
+func (o *NomadOptions) complete() (err error) {
+	if o.Bin, err = orTool(o.Bin, "nomad"); err != nil {
+		return err
+	}
+	o.Data = absolute(o.Data)
+	if o.NativeDir != "" {
+		o.NativeDir = absolute(o.NativeDir)
+	}
+	if o.MinPort == 0 {
+		o.MinPort, o.MaxPort = 20000, 20999
+	}
+	if o.Namespace == "" {
+		o.Namespace = "frama"
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	return nil
+}
+
+// Stop ends every task, then the agent. Data stays. It takes as long as the slowest task, at most half a minute; when
+// ctx ends earlier, what is left is killed.
+func (n *Nomad) Stop(ctx context.Context) error {
+	var err error
+	select {
+	case <-n.Process.Exited():
+		err = n.Process.Err()
+	default:
+		err = n.drain(ctx, 30*time.Second)
+		n.Process.Stop()
+	}
+	_, sweepErr := Sweep(n.options.Data)
+	err = errors.Join(err, sweepErr, unmountBelow(n.options.Data))
+	if err == nil {
+		err = os.Remove(n.bootFile())
+	}
+	n.unlock()
+	return err
+}
+
+// Kill ends the agent at once, as a crash would, and lets the folder go. Tasks go on until the next start.
+func (n *Nomad) Kill() {
+	n.Process.Kill()
+	n.unlock()
+}
+
+func (n *Nomad) abandon() {
+	if n.Process != nil {
+		n.Process.Kill()
+	}
+	_, _ = Sweep(n.options.Data)
+	n.unlock()
+}
+
+// clean kills tasks of an agent that was not stopped in order.
+func (n *Nomad) clean() error {
+	count, err := Sweep(n.options.Data)
+	if count > 0 {
+		n.options.Progress(fmt.Sprintf("ended %d processes that an earlier, killed start had left", count))
+	}
+	return err
+}
+
+func (n *Nomad) bootFile() string { return filepath.Join(n.options.Data, "running-since-boot") }
+
+// markRunning notes the boot in which the agent runs, and says whether an agent that was never stopped ran in another.
+func (n *Nomad) markRunning() (restarted bool, err error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return false, fmt.Errorf("identify this boot: %w", err)
+	}
+	old, err := os.ReadFile(n.bootFile())
+	restarted = err == nil && string(old) != string(boot)
+	if err := os.WriteFile(n.bootFile(), boot, 0o600); err != nil {
+		return false, fmt.Errorf("data folder of Nomad: %w", err)
+	}
+	return restarted, nil
+}
+
+// awaitNode waits until this agent's node is ready and can run tasks.
+func (n *Nomad) awaitNode(ctx context.Context) error {
+	err := n.Process.waitReady(ctx, func(ctx context.Context) error {
+		id, err := os.ReadFile(filepath.Join(n.options.Data, "state", "client", "client-id"))
+		if err != nil {
+			return err
+		}
+		n.NodeID = strings.TrimSpace(string(id))
+		return n.api.nodeReady(ctx, n.NodeID)
+	}, time.Minute)
+	if err != nil {
+		return fmt.Errorf("wait for Nomad's node: %w", err)
+	}
+	return nil
+}
+
+// drain ends all tasks on the node and waits until they have ended. The node takes no work afterwards.
+func (n *Nomad) drain(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if err := n.api.drain(ctx, n.NodeID); err != nil {
+		return fmt.Errorf("drain the node: %w", err)
+	}
+	told := 0
+	for {
+		running, err := n.api.running(ctx, n.NodeID)
+		if err == nil && running == 0 {
+			// Collecting them makes Nomad take away their mounts and files.
+			return n.api.collect(ctx, n.NodeID)
+		}
+		if err == nil && running != told {
+			n.options.Progress(fmt.Sprintf("stopping %d jobs", running))
+			told = running
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d jobs did not stop within %s, they were killed", told, within)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}

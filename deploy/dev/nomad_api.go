@@ -1,0 +1,131 @@
+package dev
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// nomadAPI makes the few administrative calls that starting and stopping an agent need. frama itself talks to Nomad
+// through provisioner/nomad, with a token that may do none of this.
+type nomadAPI struct {
+	address string
+	token   string
+}
+
+// errStatus is an answer other than 200.
+type errStatus struct {
+	code int
+	body string
+}
+
+func (e *errStatus) Error() string { return fmt.Sprintf("nomad answered %d: %s", e.code, e.body) }
+
+func isStatus(err error, code int) bool {
+	var s *errStatus
+	return errors.As(err, &s) && s.code == code
+}
+
+func (a *nomadAPI) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		encoded, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, a.address+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Nomad-Token", a.token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return &errStatus{resp.StatusCode, strings.TrimSpace(string(answer))}
+	}
+	if out == nil || len(answer) == 0 {
+		return nil
+	}
+	return json.Unmarshal(answer, out)
+}
+
+func (a *nomadAPI) hasLeader(ctx context.Context) error {
+	var leader string
+	if err := a.call(ctx, http.MethodGet, "/v1/status/leader", nil, &leader); err != nil {
+		return err
+	}
+	if leader == "" {
+		return errors.New("no leader yet")
+	}
+	return nil
+}
+
+func (a *nomadAPI) nodeReady(ctx context.Context, id string) error {
+	var node struct {
+		Status  string
+		Drivers map[string]struct {
+			Healthy           bool
+			HealthDescription string
+		}
+	}
+	if err := a.call(ctx, http.MethodGet, "/v1/node/"+id, nil, &node); err != nil {
+		return err
+	}
+	if node.Status != "ready" {
+		return fmt.Errorf("node is %s", node.Status)
+	}
+	if exec, known := node.Drivers["exec"]; !known || !exec.Healthy {
+		return fmt.Errorf("driver exec is not healthy: %s", exec.HealthDescription)
+	}
+	return nil
+}
+
+// drain tells the servers to stop everything on the node at once: a negative deadline is a forced drain.
+func (a *nomadAPI) drain(ctx context.Context, node string) error {
+	return a.call(ctx, http.MethodPut, "/v1/node/"+node+"/drain", map[string]any{
+		"DrainSpec": map[string]any{"Deadline": -1}, "MarkEligible": false,
+	}, nil)
+}
+
+func (a *nomadAPI) setEligible(ctx context.Context, node string) error {
+	// Ends a drain that a crash cut short, too.
+	err := a.call(ctx, http.MethodPut, "/v1/node/"+node+"/drain", map[string]any{"DrainSpec": nil, "MarkEligible": true}, nil)
+	if err != nil {
+		return fmt.Errorf("let Nomad's node take work: %w", err)
+	}
+	return nil
+}
+
+// running counts the allocations on the node whose tasks have not ended.
+func (a *nomadAPI) running(ctx context.Context, node string) (int, error) {
+	var allocations []struct{ ClientStatus, DesiredStatus string }
+	if err := a.call(ctx, http.MethodGet, "/v1/node/"+node+"/allocations", nil, &allocations); err != nil {
+		return -1, err
+	}
+	count := 0
+	for _, alloc := range allocations {
+		if alloc.ClientStatus == "running" || alloc.ClientStatus == "pending" && alloc.DesiredStatus == "run" {
+			count++
+		}
+	}
+	return count, nil
+}
+
+// collect removes ended allocations from the client.
+func (a *nomadAPI) collect(ctx context.Context, node string) error {
+	return a.call(ctx, http.MethodGet, "/v1/client/gc?node_id="+node, nil, nil)
+}

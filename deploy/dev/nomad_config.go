@@ -1,0 +1,170 @@
+package dev
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// agentConfig is Nomad's own configuration.
+//
+//   - data_dir lasts, unlike with -dev, so that jobs and volumes are found again. Everything else follows from that:
+//     loopback must be advertised by hand, and the ACL be bootstrapped.
+//   - Cloud fingerprinters would delay the start by seconds, and fail where AWS_CA_BUNDLE is set.
+//   - chroot_env is a skeleton of a few files instead of a copy of the system in each task folder, which took tens
+//     of seconds and gigabytes a task; programs come from the volume frama-usr. See writeSkeleton.
+//   - Dynamic host volumes: the built-in plugin mkdir takes uid, gid and mode (Nomad 1.10.2 and later) under the
+//     agent's umask. Tasks of the exec driver run as nobody, so volumes are made with uid 65534.
+const agentConfig = `name      = "dev"
+data_dir  = %[1]q
+bind_addr = "127.0.0.1"
+log_level = "INFO"
+
+advertise {
+  http = "127.0.0.1:%[2]d"
+  rpc  = "127.0.0.1:%[3]d"
+  serf = "127.0.0.1:%[4]d"
+}
+
+ports {
+  http = %[2]d
+  rpc  = %[3]d
+  serf = %[4]d
+}
+
+disable_update_check      = true
+disable_anonymous_signature = true
+
+# Many tests talk to one agent from one address.
+limits {
+  http_max_conns_per_client = 0
+}
+
+acl {
+  enabled = true
+}
+
+consul {
+  client_auto_join  = false
+  server_auto_join  = false
+  auto_advertise    = false
+  checks_use_advertise = false
+}
+
+server {
+  enabled              = true
+  bootstrap_expect     = 1
+  raft_multiplier      = 1
+  job_tracked_versions = 3
+  job_gc_threshold     = "1h"
+  eval_gc_threshold    = "30m"
+  heartbeat_grace      = "1m"
+
+  default_scheduler_config {
+    memory_oversubscription_enabled = true
+  }
+}
+
+client {
+  enabled           = true
+  network_interface = "lo"
+  min_dynamic_port  = %[5]d
+  max_dynamic_port  = %[6]d
+  host_volumes_dir  = %[7]q
+  cpu_total_compute = %[8]d
+  memory_total_mb   = %[9]d
+  gc_max_allocs     = 2000
+  gc_disk_usage_threshold  = 99
+  gc_inode_usage_threshold = 99
+  max_kill_timeout  = "2m"
+
+  options {
+    "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
+  }
+
+  chroot_env {
+%[10]s  }
+
+  host_volume "frama-usr" {
+    path      = "/usr"
+    read_only = true
+  }
+%[11]s}
+
+plugin "raw_exec" {
+  config {
+    enabled = true
+  }
+}
+`
+
+func (o *NomadOptions) writeConfig(volumes string) (path string, err error) {
+	state := filepath.Join(o.Data, "state")
+	for _, dir := range []string{state, volumes} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return "", fmt.Errorf("data folder of Nomad: %w", err)
+		}
+	}
+	chroot, err := writeSkeleton(filepath.Join(o.Data, "chroot"))
+	if err != nil {
+		return "", fmt.Errorf("write the skeleton of task folders: %w", err)
+	}
+	native := ""
+	if o.NativeDir != "" {
+		native = fmt.Sprintf("\n  host_volume \"frama-native\" {\n    path      = %q\n    read_only = true\n  }\n", o.NativeDir)
+	}
+	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort, volumes,
+		o.CPU, o.Memory, chroot, native)
+	path = filepath.Join(o.Data, "nomad.hcl")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return "", fmt.Errorf("write Nomad's configuration: %w", err)
+	}
+	return path, nil
+}
+
+// etcFiles are what programs look for in /etc when they resolve names, users, times and libraries, and check
+// certificates.
+var etcFiles = []string{
+	"group", "hosts", "ld.so.cache", "localtime", "nsswitch.conf", "passwd", "resolv.conf", "ssl/certs/ca-certificates.crt",
+}
+
+// writeSkeleton makes what a task sees as / beside its volumes, and returns the lines of chroot_env for it. Where /bin
+// and /lib lead into /usr, as on every current distribution, the skeleton has the same links, and the volume frama-usr
+// fills them; elsewhere those folders are embedded, which is slow but right.
+func writeSkeleton(dir string) (chrootEnv string, err error) {
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "etc/ssl/certs"), 0o755); err != nil {
+		return "", err
+	}
+	for _, name := range etcFiles {
+		text, err := os.ReadFile(filepath.Join("/etc", name))
+		if err != nil {
+			continue // not every system has each
+		}
+		if err := os.WriteFile(filepath.Join(dir, "etc", name), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	var lines strings.Builder
+	fmt.Fprintf(&lines, "    %q = \"/\"\n", dir)
+	for _, top := range []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"} {
+		target, err := os.Readlink("/" + top)
+		switch {
+		case err == nil:
+			if err := os.Symlink(target, filepath.Join(dir, top)); err != nil {
+				return "", err
+			}
+		case exists("/" + top):
+			fmt.Fprintf(&lines, "    %q = %q\n", "/"+top, "/"+top)
+		}
+	}
+	return lines.String(), nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

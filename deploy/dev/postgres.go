@@ -1,0 +1,141 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+)
+
+// PostgresOptions say where the database listens.
+type PostgresOptions struct {
+	Data string // the platform's folder; PostgreSQL has postgres/ in it
+	Port Port   // Number 0: one that is free, and at later starts the same one again
+}
+
+// Postgres is a running server for tests: everybody on the machine may connect without a password, and it does not
+// wait for the disk (fsync=off), so that a crash of the machine may ruin it. Keep nothing in it that must last.
+type Postgres struct {
+	*Process
+
+	Host   string // 127.0.0.1
+	Port   int
+	User   string // superuser
+	Socket string // folder of the unix socket; empty where its path would be too long for one
+}
+
+// StartPostgres starts a server of the newest version installed under /usr/lib/postgresql. Where the caller is root it
+// runs as the user postgres, or nobody, since PostgreSQL refuses to be root.
+func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
+	bin, err := postgresPrograms()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(absolute(o.Data), "postgres")
+	if err := resolvePorts(filepath.Join(dir, "ports.json"), &o.Port); err != nil {
+		return nil, fmt.Errorf("start postgres: %w", err)
+	}
+	credential, err := unprivileged()
+	if err != nil {
+		return nil, fmt.Errorf("start postgres: %w", err)
+	}
+	data := filepath.Join(dir, "data")
+	if err := makeCluster(ctx, bin, data, credential); err != nil {
+		return nil, fmt.Errorf("start postgres: %w", err)
+	}
+	p := &Postgres{Host: "127.0.0.1", Port: o.Port.Number, User: "postgres", Socket: data}
+	if len(data) > 80 { // the path of a unix socket has at most 107 bytes
+		p.Socket = ""
+	}
+	p.Process, err = Start(ctx, Command{
+		Name: "postgres", Path: filepath.Join(bin, "postgres"), Data: dir, Dir: data, User: credential,
+		Args: []string{
+			"-D", data, "-p", strconv.Itoa(p.Port), "-c", "listen_addresses=" + p.Host, "-c", "unix_socket_directories=" + p.Socket,
+			"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
+		},
+		Stop: syscall.SIGINT, // closes connections; SIGTERM waits for the clients to go
+		Ready: func(ctx context.Context) error {
+			return exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", p.Host, "-p", strconv.Itoa(p.Port)).Run()
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// URL is the address of a database, for store and psql; "postgres" is always there.
+func (p *Postgres) URL(database string) string {
+	u := url.URL{Scheme: "postgres", User: url.User(p.User), Host: Port{Number: p.Port}.Address(), Path: database, RawQuery: "sslmode=disable"}
+	return u.String()
+}
+
+// postgresPrograms is the folder with the server's programs, which Debian keeps out of PATH.
+func postgresPrograms() (string, error) {
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil || len(found) == 0 {
+		return "", errors.New("postgresql is not installed (looked in /usr/lib/postgresql/*/bin): run make tools")
+	}
+	version := func(path string) int {
+		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
+		return n
+	}
+	newest := slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
+	return filepath.Dir(newest), nil
+}
+
+// unprivileged is who runs PostgreSQL: nil, the caller, unless that is root.
+func unprivileged() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, uidErr := strconv.ParseUint(u.Uid, 10, 32)
+		gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
+		if err := errors.Join(uidErr, gidErr); err != nil {
+			return nil, fmt.Errorf("user %s: %w", name, err)
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	}
+	return nil, errors.New("it does not run as root, and there is neither a user postgres nor nobody: install postgresql")
+}
+
+// makeCluster makes the files of an empty server, on the first start.
+func makeCluster(ctx context.Context, bin, data string, credential *syscall.Credential) error {
+	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err == nil {
+		return nil
+	}
+	// What a crash left of a first start: initdb wants an empty folder.
+	if err := os.RemoveAll(data); err != nil {
+		return fmt.Errorf("make a database cluster: %w", err)
+	}
+	if err := os.Mkdir(data, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make a database cluster: %w", err)
+	}
+	if credential != nil {
+		if err := os.Chown(data, int(credential.Uid), int(credential.Gid)); err != nil {
+			return fmt.Errorf("make a database cluster: %w", err)
+		}
+	}
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"),
+		"-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	initdb.Dir = "/"
+	initdb.Env = environment(filepath.Dir(data))
+	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w (the user that runs it must be able to enter every folder above %s): %s", err, data, out)
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package web
+
+import (
+	"testing"
+	"time"
+
+	"framagit.org/frama/frama/services/control"
+	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/locale"
+	"framagit.org/frama/frama/services/work"
+)
+
+// Keys that templates put together from a state or a name have a message for each there is.
+func TestEveryStateHasWords(t *testing.T) {
+	l, err := locale.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := []string{"tab_request.all", "tab_space.all"}
+	for _, s := range hosting.RequestStates() {
+		keys = append(keys, "request_state."+string(s), "tab_request."+string(s), "error.decided_"+string(s))
+	}
+	for _, s := range hosting.SpaceStates() {
+		keys = append(keys, "space_state."+string(s), "tab_space."+string(s))
+	}
+	for _, h := range []hosting.Health{hosting.HealthUnknown, hosting.HealthPending, hosting.HealthHealthy, hosting.HealthUnhealthy} {
+		keys = append(keys, "health."+string(h))
+	}
+	for _, s := range []work.RunState{work.RunReady, work.RunRunning, work.RunParked, work.RunDone} {
+		keys = append(keys, "run_state."+string(s))
+	}
+	for _, s := range []work.StepState{work.StepPending, work.StepRunning, work.StepWaiting, work.StepFailed, work.StepDone} {
+		keys = append(keys, "step_state."+string(s))
+	}
+	for _, name := range control.ProvisionSteps() {
+		keys = append(keys, "step."+name)
+	}
+	for _, kind := range hosting.Kinds() {
+		keys = append(keys, "kind."+kind)
+	}
+	for _, f := range fieldSpecs() {
+		keys = append(keys, "field."+f.Name, "hint."+f.Name)
+	}
+	for _, lang := range locale.Languages() {
+		keys = append(keys, "language."+lang, "language_name."+lang)
+	}
+	for status := 400; status < 600; status++ {
+		keys = append(keys, titleKey(status), httpKey(status))
+	}
+	for _, key := range keys {
+		if !l.Has(key) {
+			t.Errorf("%q has no message", key)
+		}
+	}
+}
+
+// Wherever a request stands, its page has a title for each stage, a sentence, and knows whether more will come.
+func TestStagesOfARequest(t *testing.T) {
+	l, err := locale.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	space := func(state hosting.SpaceState, run work.RunState) *control.SpaceView {
+		steps := []work.Step{{Name: "place", State: work.StepDone}, {Name: "secrets", State: work.StepRunning}}
+		return &control.SpaceView{Space: hosting.Space{State: state, ActivatedAt: now}, Runs: []work.Run{{State: run, Steps: steps}}}
+	}
+	for _, c := range []struct {
+		name    string
+		request hosting.RequestState
+		space   *control.SpaceView
+		want    string
+		polls   bool
+	}{
+		{"just sent", hosting.RequestUnconfirmed, nil, "confirm.now", true},
+		{"in the queue", hosting.RequestPending, nil, "review.now", true},
+		{"refused", hosting.RequestRefused, nil, "review.stopped", false},
+		{"approved", hosting.RequestApproved, space(hosting.SpaceApproved, work.RunReady), "build.now", true},
+		{"at work", hosting.RequestApproved, space(hosting.SpaceProvisioning, work.RunRunning), "build.now", true},
+		{"parked", hosting.RequestApproved, space(hosting.SpaceFailed, work.RunParked), "build.stopped", true},
+		{"open", hosting.RequestApproved, space(hosting.SpaceActive, work.RunDone), "open.done", false},
+		{"open, a later run parked", hosting.RequestApproved, space(hosting.SpaceActive, work.RunParked), "open.done", false},
+	} {
+		p := newTrackPage(control.Tracking{Request: hosting.Request{State: c.request}, Space: c.space})
+		current := p.Current()
+		if got := current.Name + "." + current.State; got != c.want || (p.Poll > 0) != c.polls {
+			t.Errorf("%s: stage %s, want %s; polls every %d s", c.name, got, c.want, p.Poll)
+		}
+		if !l.Has("track." + current.Name + "." + current.State) {
+			t.Errorf("%s: no words for %s.%s", c.name, current.Name, current.State)
+		}
+		for _, s := range p.Stages {
+			if !l.Has("stage."+s.Name) || !l.Has("stage_state."+s.State) {
+				t.Errorf("%s: no words for the stage %s, %s", c.name, s.Name, s.State)
+			}
+		}
+	}
+}
+
+func TestLimiter(t *testing.T) {
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	l := newLimiter(2, func() time.Time { return now })
+	for _, c := range []struct {
+		ip   string
+		wait time.Duration
+		ok   bool
+	}{
+		{"192.0.2.1", 0, true}, {"192.0.2.1", 0, true}, {"192.0.2.1", 30 * time.Second, false}, {"192.0.2.2", 0, true},
+		{"2001:db8::1", 0, true}, {"2001:db8::2", 0, true}, {"2001:db8::3", 30 * time.Second, false}, {"2001:db8:0:1::1", 0, true}, {"", 0, true},
+	} {
+		if wait, ok := l.take(c.ip); ok != c.ok || wait != c.wait {
+			t.Errorf("%s: %v %v, want %v %v", c.ip, ok, wait, c.ok, c.wait)
+		}
+	}
+	now = now.Add(30 * time.Second)
+	if _, ok := l.take("192.0.2.1"); !ok {
+		t.Error("the bucket does not refill")
+	}
+	off := newLimiter(0, time.Now)
+	for range 1000 {
+		if _, ok := off.take("192.0.2.1"); !ok {
+			t.Fatal("a limit of 0 limits")
+		}
+	}
+}
