@@ -74,7 +74,13 @@ type Run struct {
 	Version string
 	Health  Health
 	Needs   []string // backing services, see BackingKeys
+	Volume  Volume
 }
+
+// Volume says who owns the instance's volume: the user that the application runs as. Plain processes run as nobody.
+type Volume struct{ UID, GID int }
+
+const nobody = 65534
 
 // Health is how to see that an instance works, by GET.
 type Health struct {

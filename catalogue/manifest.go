@@ -101,6 +101,10 @@ func (r *reader) run() Run {
 		run.Health.Path = b.text("path", like(urlPath, "must be a path that starts with /"))
 		run.Health.Status = b.number("status", 200, 399, 200)
 	})
+	run.Volume = Volume{UID: nobody, GID: nobody}
+	r.each("volume", false, func(_ string, b *reader) {
+		run.Volume = Volume{UID: b.number("uid", 0, 65535, -1), GID: b.number("gid", 0, 65535, -1)}
+	})
 	return run
 }
 

@@ -101,7 +101,7 @@ func TestMalformedManifestsNameTheirPlace(t *testing.T) {
 		place, says    string // line:column
 	}{
 		{"no HCL", "name   = \"toy\"", "name = = \"toy\"", "1:8", "Invalid expression"},
-		{"unclosed block", "title {", "title", "5:1", "Invalid block definition"},
+		{"unclosed block", "title {", "title", "4:1", "Argument or block definition required"},
 		{"other name", `"toy"`, `"toi"`, "1:10", `must be the name of the folder, "toy"`},
 		{"upper case", `"toy"`, `"Toy"`, "1:10", "lower-case"},
 		{"no name", `name   = "toy"`, "", "1:1", "name is missing in the manifest"},
@@ -155,6 +155,7 @@ func TestMalformedManifestsNameTheirPlace(t *testing.T) {
 		{"interpolates", `"1.2.3"`, `"${env.HOME}"`, "20:14", "written out"},
 		{"unknown block", `health {`, "healt {\n}\nhealth {", "22:1", `did you mean "health"?`},
 		{"unknown variant", `health {`, "variant \"natif\" {\n  version = \"1.0\"\n  health {\n    path = \"/\"\n  }\n}\nhealth {", "22:9", `did you mean "native"?`},
+		{"volume without gid", "secret \"admin", "volume {\n  uid = 1000\n}\nsecret \"admin", "26:1", "gid is missing in block volume"},
 		{"null", `"1.2.3"`, `null`, "20:14", "must be a text"},
 	}
 	for _, c := range cases {

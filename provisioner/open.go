@@ -72,8 +72,8 @@ func (p *Provisioner) issue(ctx context.Context, c hosting.Certificate) error {
 	return p.Store.Write(ctx, func(tx *store.Tx) error { return tx.SaveCertificate(c, issued.KeyPEM) })
 }
 
-// edgeSilence is how long an ingress agent may be silent before nobody waits for it; agents report every few seconds.
-const edgeSilence = time.Minute
+// edgeSilence is how long an ingress agent may be silent before nobody waits for it; agents report every half minute.
+const edgeSilence = 90 * time.Second
 
 // route makes the ingress send traffic to the instances, and waits until every agent that is alive has applied it.
 func (p *Provisioner) route(ctx context.Context, run work.Run) (any, error) {

@@ -62,7 +62,7 @@ func (p *Provisioner) patiently(do work.Func) work.Func {
 		out, err := do(ctx, run)
 		var temporary *TemporaryError
 		if errors.As(err, &temporary) && ctx.Err() == nil {
-			p.Log.Warn("step waits", "run", run.ID, "reason", temporary.Error())
+			p.Log.Debug("step waits", "run", run.ID, "reason", temporary.Error())
 			after := temporary.After
 			if after <= 0 {
 				after = 5 * time.Second
@@ -128,20 +128,26 @@ func (p *Provisioner) secrets(ctx context.Context, run work.Run) (any, error) {
 	return nil, nil
 }
 
-// volumes makes each instance's volume, on the node it was placed on.
+// volumes makes each instance's volume, on the node it was placed on. All are asked for before any is waited for.
 func (p *Provisioner) volumes(ctx context.Context, run work.Run) (any, error) {
 	s, err := p.load(ctx, run)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
+	var waits error
 	for _, i := range s.instances {
-		if err := p.Cluster.EnsureVolume(ctx, Volume{Name: i.Volume, Node: i.Node, CapacityMiB: i.Reserved.Disk}); err != nil {
+		err := p.Cluster.EnsureVolume(ctx, Volume{Name: i.Volume, Node: i.Node, CapacityMiB: i.Reserved.Disk})
+		var temporary *TemporaryError
+		switch {
+		case errors.As(err, &temporary):
+			waits = err
+		case err != nil:
 			return nil, fmt.Errorf("volume of %s: %w", i.Kind, err)
 		}
 		names = append(names, i.Volume)
 	}
-	return map[string]any{"volumes": names}, nil
+	return map[string]any{"volumes": names}, waits
 }
 
 // jobs registers each instance's job.

@@ -139,6 +139,7 @@ func (a *app) cluster() (*nomad.Cluster, error) {
 
 func (a *app) issuer() (*acme.Issuer, error) {
 	c := a.config.ACME
+	acme.LogTo(a.log)
 	return acme.New(acme.Options{
 		Directory: c.Directory, Email: c.Email, CAFile: c.CAFile, EABKeyID: c.EABKeyID, EABHMAC: c.EABHMAC,
 		EdgeHTTP: c.EdgeAddress, Accounts: accounts{a.store}, Log: a.log,

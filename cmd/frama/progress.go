@@ -47,12 +47,12 @@ func newProgress(c *cli, now func() time.Time) *progress {
 	return &progress{cli: c, live: c.interactive() && !c.json, now: now, start: now(), lines: map[string]*spaceLine{}}
 }
 
-// quiet keeps the worker's log out of the live lines; failures are in the lines themselves.
-func quiet(c *cli, a *app) *slog.Logger {
-	if c.interactive() || c.json {
-		return slog.New(slog.DiscardHandler)
+// quiet keeps the worker's log out of the progress, which says the same; log.level = "debug" brings it back.
+func quiet(a *app) *slog.Logger {
+	if strings.EqualFold(a.config.Log.Level, "debug") {
+		return a.log
 	}
-	return a.log
+	return slog.New(slog.DiscardHandler)
 }
 
 func (p *progress) nothing() {

@@ -64,6 +64,7 @@ func (c *cli) provision(ctx context.Context, a *app, names []string, o provision
 		show.nothing()
 		return nil
 	}
+	a.log = quiet(a)
 	p, err := a.provisioner()
 	if err != nil {
 		return err
@@ -72,7 +73,7 @@ func (c *cli) provision(ctx context.Context, a *app, names []string, o provision
 	if !o.follow {
 		worker.Spaces = targets
 	}
-	worker.Log, worker.Idle = quiet(c, a), 50*time.Millisecond
+	worker.Idle = 50 * time.Millisecond
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if o.timeout > 0 {

@@ -209,6 +209,9 @@ func (n *Nomad) awaitNode(ctx context.Context) error {
 			return err
 		}
 		n.NodeID = strings.TrimSpace(string(id))
+		if err := n.api.clientRegistered(ctx); err != nil {
+			return err
+		}
 		return n.api.nodeReady(ctx, n.NodeID)
 	}, time.Minute)
 	if err != nil {

@@ -94,6 +94,32 @@ func (a *nomadAPI) nodeReady(ctx context.Context, id string) error {
 	return nil
 }
 
+// clientRegistered tells whether the agent's client has registered with its server since the agent started. The state of
+// the node itself does not say so, since it is that of the last run.
+//
+// A registration that comes before the servers' keys are ready, by milliseconds, fails, and Nomad tries again only
+// after 15 to 30 s, or when another call of the client's succeeds: asking for its statistics makes it resolve the
+// token, which is such a call.
+func (a *nomadAPI) clientRegistered(ctx context.Context) error {
+	if err := a.call(ctx, http.MethodGet, "/v1/client/stats", nil, nil); err != nil {
+		return err
+	}
+	var self struct {
+		Stats struct {
+			Client struct {
+				TTL string `json:"heartbeat_ttl"`
+			} `json:"client"`
+		} `json:"stats"`
+	}
+	if err := a.call(ctx, http.MethodGet, "/v1/agent/self", nil, &self); err != nil {
+		return err
+	}
+	if ttl := self.Stats.Client.TTL; ttl == "" || ttl == "0s" {
+		return errors.New("the node has not registered yet")
+	}
+	return nil
+}
+
 // drain tells the servers to stop everything on the node at once: a negative deadline is a forced drain.
 func (a *nomadAPI) drain(ctx context.Context, node string) error {
 	return a.call(ctx, http.MethodPut, "/v1/node/"+node+"/drain", map[string]any{

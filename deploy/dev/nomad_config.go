@@ -33,7 +33,7 @@ ports {
   serf = %[4]d
 }
 
-disable_update_check      = true
+disable_update_check        = true
 disable_anonymous_signature = true
 
 # Many tests talk to one agent from one address.
@@ -41,15 +41,17 @@ limits {
   http_max_conns_per_client = 0
 }
 
+# Short, since registering depends on it: see clientRegistered.
 acl {
-  enabled = true
+  enabled    = true
+  token_ttl  = "1s"
+  policy_ttl = "1s"
 }
 
 consul {
-  client_auto_join  = false
-  server_auto_join  = false
-  auto_advertise    = false
-  checks_use_advertise = false
+  client_auto_join = false
+  server_auto_join = false
+  auto_advertise   = false
 }
 
 server {

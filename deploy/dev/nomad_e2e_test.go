@@ -37,7 +37,7 @@ job "writer" {
       driver = "exec"
       config {
         command = "/bin/sh"
-        args    = ["-c", "echo \"$(id -un) $NOMAD_ALLOC_ID\" >> /data/starts; ls /alloc >/dev/null && exec sleep 3600"]
+        args    = ["-c", "echo \"$(id -un) $NOMAD_ALLOC_ID\" >> /data/starts; trap exit TERM; sleep 3600 & wait"]
       }
       volume_mount {
         volume      = "data"
@@ -207,7 +207,7 @@ func TestNomadDeniesWhatFramaDoesNotNeed(t *testing.T) {
 	}{
 		{"anonymous", nobody, http.MethodGet, "/v1/jobs?namespace=frama", nil, false},
 		{"anonymous", nobody, http.MethodGet, "/v1/nodes", nil, false},
-		{"anonymous", nobody, http.MethodGet, "/v1/vars?namespace=frama", nil, false},
+		{"anonymous", nobody, http.MethodGet, "/v1/var/nomad/jobs/x?namespace=frama", nil, false},
 		{"frama", n.asFrama(), http.MethodGet, "/v1/jobs?namespace=frama", nil, true},
 		{"frama", n.asFrama(), http.MethodGet, "/v1/nodes", nil, true},
 		{"frama", n.asFrama(), http.MethodGet, "/v1/volumes?type=host&namespace=frama", nil, true},

@@ -109,6 +109,7 @@ type state struct {
 	plan    plan
 	report  Ack  // what frama should hear
 	told    bool // and has heard
+	logged  Ack  // the last report whose problems were logged
 }
 
 func (s *state) set(snap *signed, p plan) {
@@ -142,6 +143,7 @@ func (a *Agent) follow(ctx context.Context, st *state, news <-chan *signed) {
 			if !st.known && st.plan.routes == nil {
 				continue // nothing known to compare with
 			}
+			st.told = false // a sign of life: frama waits for edges that report, and only for those
 		}
 		p, err := a.haproxy.apply(ctx, st.plan)
 		if ctx.Err() != nil {
@@ -164,7 +166,8 @@ func (a *Agent) tell(ctx context.Context, st *state) {
 		return
 	}
 	st.told = true
-	if st.report.Error != "" {
+	if st.report.Error != "" && st.report != st.logged {
+		st.logged = st.report
 		a.opts.Log.Warn("frama was told about problems", "version", st.version, "problem", st.report.Error)
 	}
 }

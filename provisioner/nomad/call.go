@@ -73,7 +73,7 @@ func passing(err error) bool {
 		return true
 	case code == http.StatusInternalServerError:
 		return hasAny(err.Error(), "EOF", "failed to get conn", "No cluster leader", "no cluster leader", "leadership",
-			"No path to region", "connection refused", "connection reset", "i/o timeout", "rpc error: timeout")
+			"No path to region", "No path to node", "connection refused", "connection reset", "i/o timeout", "rpc error: timeout")
 	}
 	return false
 }

@@ -15,6 +15,10 @@ func (c *Cluster) mutate(job *api.Job, j provisioner.Job) {
 	setMarks(job, j.SpaceID, j.InstanceID)
 	pinToNode(job, j.Node)
 	for _, group := range job.TaskGroups {
+		for _, task := range group.Tasks {
+			setLogs(task)
+			setKillTimeout(task)
+		}
 		setCount(group)
 		setUpdate(group)
 		setDisconnect(group)
@@ -24,10 +28,6 @@ func (c *Cluster) mutate(job *api.Job, j provisioner.Job) {
 		setPort(group, j.Port)
 		setServiceNames(group, j.ID)
 		setResources(group, j)
-		for _, task := range group.Tasks {
-			setLogs(task)
-			setKillTimeout(task)
-		}
 	}
 	job.Update, job.Reschedule = nil, nil // groups say it themselves
 }
@@ -73,8 +73,13 @@ func setUpdate(group *api.TaskGroup) {
 		AutoPromote:      ptr(false),
 		Stagger:          ptr(30 * time.Second),
 	}
-	if *group.Update.ProgressDeadline <= *group.Update.HealthyDeadline {
-		group.Update.ProgressDeadline = ptr(2 * *group.Update.HealthyDeadline)
+	// Nomad wants progress to be due after health, and after the old task was given its time to stop.
+	least := *group.Update.HealthyDeadline
+	for _, task := range group.Tasks {
+		least = max(least, deref(task.KillTimeout))
+	}
+	if *group.Update.ProgressDeadline <= least {
+		group.Update.ProgressDeadline = ptr(2 * least)
 	}
 }
 

@@ -207,6 +207,7 @@ func TestForeignJobIsRefused(t *testing.T) {
 	c := cluster(t)
 	j := instance("e2e-foreign", 21002)
 	bring(t, c, j)
+	healthy(t, c, j.ID)
 	j.InstanceID = "another"
 	err := c.EnsureJob(t.Context(), j)
 	if !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "instance-e2e-foreign") {
@@ -214,6 +215,7 @@ func TestForeignJobIsRefused(t *testing.T) {
 	}
 	plain := instance("e2e-plain", 21003)
 	bring(t, c, plain)
+	healthy(t, c, plain.ID)
 	job, _, _ := testAgent.client.Jobs().Info(plain.ID, &api.QueryOptions{Namespace: "frama"})
 	job.Meta = nil
 	if _, _, err := testAgent.client.Jobs().Register(job, &api.WriteOptions{Namespace: "frama"}); err != nil {
@@ -222,6 +224,7 @@ func TestForeignJobIsRefused(t *testing.T) {
 	if err := c.EnsureJob(t.Context(), plain); !errors.Is(err, ErrForeign) {
 		t.Error(err)
 	}
+	healthy(t, c, plain.ID) // until then nothing else is placed on the node, see replacing
 }
 
 func TestNoCapacityWaitsAndSaysWhy(t *testing.T) {

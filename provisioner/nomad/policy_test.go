@@ -214,6 +214,7 @@ func TestMutatorsBoundAnyJob(t *testing.T) {
 		g.Update = &api.UpdateStrategy{Canary: number("canary"), MaxParallel: number("parallel"), MinHealthyTime: duration("min"), HealthyDeadline: duration("healthy"), ProgressDeadline: duration("progress"), AutoRevert: ptr(true)}
 		g.RestartPolicy = &api.RestartPolicy{Attempts: number("attempts"), Delay: duration("delay"), Interval: duration("interval"), Mode: ptr("delay")}
 		g.EphemeralDisk = &api.EphemeralDisk{SizeMB: number("disk"), Sticky: ptr(true)}
+		g.Tasks[0].KillTimeout = duration("kill")
 		g.Tasks[0].LogConfig = &api.LogConfig{MaxFiles: number("files"), MaxFileSizeMB: number("size")}
 		g.Tasks[0].Resources = &api.Resources{CPU: number("cpu"), MemoryMB: number("memory"), MemoryMaxMB: number("max")}
 		job.Meta = map[string]string{"x": "y"}
@@ -224,7 +225,7 @@ func TestMutatorsBoundAnyJob(t *testing.T) {
 			t.Fatal(v)
 		}
 		u := g.Update
-		if *u.AutoRevert || *u.MinHealthyTime < time.Second || *u.HealthyDeadline > time.Hour || *u.ProgressDeadline <= *u.HealthyDeadline || *u.HealthyDeadline <= 0 {
+		if *u.AutoRevert || *u.MinHealthyTime < time.Second || *u.HealthyDeadline > time.Hour || *u.ProgressDeadline <= *u.HealthyDeadline || *u.HealthyDeadline <= 0 || *u.ProgressDeadline <= *g.Tasks[0].KillTimeout {
 			t.Fatalf("%+v", u)
 		}
 		if *g.Tasks[0].LogConfig.MaxFiles**g.Tasks[0].LogConfig.MaxFileSizeMB >= *g.EphemeralDisk.SizeMB {

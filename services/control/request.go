@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"framagit.org/frama/frama/services/auth"
 	"framagit.org/frama/frama/services/hosting"
@@ -172,8 +171,12 @@ func (c *Control) Approve(ctx context.Context, actor hosting.Actor, id string) (
 		if q.State != hosting.RequestPending {
 			return decided(q)
 		}
-		if used, err := tx.SlugUsed(q.Slug); err != nil || used {
-			return errors.Join(err, hosting.Errorf(hosting.Conflict, "error.approve_taken", q.Slug))
+		used, err := tx.SlugUsed(q.Slug)
+		if err != nil {
+			return err
+		}
+		if used {
+			return hosting.Errorf(hosting.Conflict, "error.approve_taken", q.Slug)
 		}
 		if space, err = c.makeSpace(tx, q); err != nil {
 			return err
@@ -199,13 +202,8 @@ func (c *Control) Refuse(ctx context.Context, actor hosting.Actor, id, reason st
 		return err
 	}
 	reason = strings.TrimSpace(strings.ReplaceAll(reason, "\r\n", "\n"))
-	switch n := utf8.RuneCountInString(reason); {
-	case reason == "":
-		return wrong("reason", "error.required")
-	case n < hosting.MinPurpose:
-		return wrong("reason", "error.short", hosting.MinPurpose)
-	case n > hosting.MaxReason:
-		return wrong("reason", "error.long", hosting.MaxReason, n)
+	if err := hosting.ValidateReason(reason); err != nil {
+		return err
 	}
 	err := c.store.Write(ctx, func(tx *store.Tx) error {
 		q, err := tx.Request(id)

@@ -102,6 +102,13 @@ func (s Submission) Validate(offer Offer) error {
 	return errs.err()
 }
 
+// ValidateReason says what is wrong with the reason of a refusal, as field reason.
+func ValidateReason(reason string) error {
+	errs := fieldErrors{}
+	text(errs, "reason", reason, MinPurpose, MaxReason, true)
+	return errs.err()
+}
+
 // text checks what somebody typed: length, valid UTF-8, and no character that changes how other text reads (controls,
 // bidirectional overrides, invisible ones), since reviewers decide on what they see.
 func text(errs fieldErrors, field, value string, minLen, maxLen int, lines bool) {

@@ -151,7 +151,7 @@ func TestSignInLeadsOnlyToTheDashboard(t *testing.T) {
 	for next, want := range map[string]string{
 		"/admin/spaces?q=a": "/admin/spaces?q=a", "/admin": "/admin", "": "/admin", "https://evil.example/admin/": "/admin",
 		"//evil.example/admin/": "/admin", "/\\evil.example/admin": "/admin", "/admin/../../x": "/admin", "javascript:alert(1)": "/admin",
-		"/adminevil": "/admin", "/admin\r\nX: y": "/admin", "///evil.example/admin/": "/admin", "/track/x": "/admin",
+		"/adminevil": "/admin", "/admin\r\nX: y": "/admin", "///evil.example/admin/": "/admin", "//evil.example/admin/spaces": "/admin", "/track/x": "/admin",
 	} {
 		a := b.browser().send("/admin/login", "/admin/login", url.Values{"email": {"ops@example.org"}, "password": {password}, "next": {next}}).is(t, 303)
 		if got := a.Header.Get("Location"); got != want {

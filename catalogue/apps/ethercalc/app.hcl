@@ -30,6 +30,11 @@ health {
   status = 200
 }
 
+volume {
+  uid = 1000
+  gid = 1000
+}
+
 # The last Node version, with a Redis of its own; it has no /_health.
 variant "native" {
   version = "0.20200127.0"

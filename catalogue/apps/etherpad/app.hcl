@@ -30,6 +30,11 @@ health {
   status = 200
 }
 
+volume {
+  uid = 5001
+  gid = 0
+}
+
 # Version 1.8.14 of npm has another API and no /health; it keeps its pads in a file of the volume.
 variant "native" {
   version = "1.8.14"
