@@ -61,6 +61,9 @@ func (p *Provisioner) issue(ctx context.Context, c hosting.Certificate) error {
 		var temporary *TemporaryError
 		if errors.As(err, &temporary) {
 			after = max(after, temporary.After)
+		} else {
+			// The authority said no. Asking again uses up its patience (five failed validations an hour at Let's Encrypt).
+			err = &RefusedError{Reason: fmt.Sprintf("the authority refuses a certificate for %s", c.Host), Err: err}
 		}
 		noted := p.Store.Write(ctx, func(tx *store.Tx) error {
 			return tx.FailCertificate(c.ID, err.Error(), tx.Now.Add(after))

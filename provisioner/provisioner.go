@@ -22,6 +22,9 @@ type Cluster interface {
 	// EnsureJob registers the job unless the cluster already runs the very same one. It never touches a job that does
 	// not carry frama's mark (meta frama_instance).
 	EnsureJob(ctx context.Context, j Job) error
+	// RemoveJob forgets a job that frama registered for the instance, so that it can be registered afresh. Volumes and
+	// secrets stay. A job that is gone already is no error.
+	RemoveJob(ctx context.Context, job, instance string) error
 	// JobHealth says how the job is doing. It is cheap and may be polled.
 	JobHealth(ctx context.Context, job string) (JobHealth, error)
 }
@@ -43,6 +46,7 @@ type Volume struct {
 	Name        string
 	Node        string // node ID
 	CapacityMiB int
+	UID, GID    int // who owns it: the user the application runs as
 }
 
 // Job is what is registered for one instance.
@@ -75,7 +79,8 @@ const (
 // JobHealth is the answer of Cluster.JobHealth.
 type JobHealth struct {
 	State  JobState
-	Reason string // for people; never holds a secret
+	Reason string    // for people; never holds a secret
+	Since  time.Time // when the job was submitted or last placed, whichever is later; zero when it is unknown
 }
 
 // Issuer gets certificates from a certificate authority.
@@ -120,8 +125,11 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	if e.Err == nil {
+	switch {
+	case e.Err == nil:
 		return e.Reason
+	case e.Reason == "":
+		return e.Err.Error()
 	}
 	return e.Reason + ": " + e.Err.Error()
 }

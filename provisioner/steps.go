@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"framagit.org/frama/frama/catalogue"
@@ -120,12 +121,33 @@ func (p *Provisioner) secrets(ctx context.Context, run work.Run) (any, error) {
 			return nil, &RefusedError{Reason: fmt.Sprintf(
 				"%s needs a backing service: give %v under [backing] in the configuration, then retry", i.App, missing)}
 		}
-		fixed := app.Fixed(p.Options.Variant, typed, p.Options.Backing)
+		backing, err := backingOf(i.Job, app.Run(p.Options.Variant).Needs, p.Options.Backing)
+		if err != nil {
+			return nil, err
+		}
+		fixed := app.Fixed(p.Options.Variant, typed, backing)
 		if err := p.Cluster.EnsureSecrets(ctx, i.Job, fixed, app.Generated(rand.Reader)); err != nil {
 			return nil, fmt.Errorf("secrets of %s: %w", i.Kind, err)
 		}
 	}
 	return nil, nil
+}
+
+// backingOf returns the values of backing services for one instance: {job} in them stands for its job. Whoever shares a
+// database or a bucket with another association could read what is in it, so its name must differ by instance.
+func backingOf(job string, needs []string, values map[string]string) (map[string]string, error) {
+	apart := map[string]string{"postgres": "db_name", "mysql": "db_name", "s3": "s3_bucket"}
+	for _, need := range needs {
+		if key := apart[need]; key != "" && !strings.Contains(values[key], "{job}") {
+			return nil, &RefusedError{Reason: fmt.Sprintf("backing.%s is %q for every instance, so associations would share their "+
+				"data: write {job} in it, which stands for the instance, and make %s for each", key, values[key], key)}
+		}
+	}
+	own := map[string]string{}
+	for key, value := range values {
+		own[key] = strings.ReplaceAll(value, "{job}", strings.ReplaceAll(job, "-", "_"))
+	}
+	return own, nil
 }
 
 // volumes makes each instance's volume, on the node it was placed on. All are asked for before any is waited for.
@@ -137,7 +159,14 @@ func (p *Provisioner) volumes(ctx context.Context, run work.Run) (any, error) {
 	var names []string
 	var waits error
 	for _, i := range s.instances {
-		err := p.Cluster.EnsureVolume(ctx, Volume{Name: i.Volume, Node: i.Node, CapacityMiB: i.Reserved.Disk})
+		app, err := p.app(i)
+		if err != nil {
+			return nil, err
+		}
+		owner := app.Run(p.Options.Variant).Volume
+		err = p.Cluster.EnsureVolume(ctx, Volume{
+			Name: i.Volume, Node: i.Node, CapacityMiB: i.Reserved.Disk, UID: owner.UID, GID: owner.GID,
+		})
 		var temporary *TemporaryError
 		switch {
 		case errors.As(err, &temporary):
@@ -166,7 +195,7 @@ func (p *Provisioner) jobs(ctx context.Context, run work.Run) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := p.Cluster.EnsureJob(ctx, job); err != nil {
+		if err := p.register(ctx, job); err != nil {
 			return nil, fmt.Errorf("job of %s: %w", i.Kind, err)
 		}
 		err = p.Store.Write(ctx, func(tx *store.Tx) error {
@@ -178,6 +207,21 @@ func (p *Provisioner) jobs(ctx context.Context, run work.Run) (any, error) {
 		names = append(names, i.Job)
 	}
 	return map[string]any{"jobs": names}, nil
+}
+
+// register makes the cluster run the job. One whose deployment failed for good is registered afresh: Nomad would never
+// look at it again by itself, and this is what a person who retries expects.
+func (p *Provisioner) register(ctx context.Context, job Job) error {
+	health, err := p.Cluster.JobHealth(ctx, job.ID)
+	if err != nil {
+		return err
+	}
+	if health.State == JobFailed {
+		if err := p.Cluster.RemoveJob(ctx, job.ID, job.InstanceID); err != nil {
+			return err
+		}
+	}
+	return p.Cluster.EnsureJob(ctx, job)
 }
 
 func (p *Provisioner) job(space hosting.Space, i hosting.Instance, app catalogue.App) (Job, error) {
@@ -210,22 +254,18 @@ func (p *Provisioner) healthy(ctx context.Context, run work.Run) (any, error) {
 		case JobHealthy:
 			continue
 		case JobMissing:
-			return nil, work.Permanent(fmt.Errorf("job %s is gone from the cluster: somebody stopped it while it started", i.Job))
+			return nil, work.Permanent(fmt.Errorf("job %s is gone from the cluster: somebody stopped it while it started; "+
+				"retry registers it again", i.Job))
 		case JobFailed:
 			return nil, work.Permanent(fmt.Errorf("%s does not start: %s", i.Kind, health.Reason))
 		case JobBlocked:
 			// Capacity may come back in a week: the run waits as long as it takes, and says for what.
 			return nil, work.Later(5*time.Second, fmt.Sprintf("%s waits for room on the cluster: %s", i.Kind, health.Reason))
 		}
-		if step, ok := run.Current(); ok && p.overdue(step) {
+		if !health.Since.IsZero() && p.Now().Sub(health.Since) > p.Options.HealthyWithin {
 			return nil, work.Permanent(fmt.Errorf("%s is not healthy after %s: %s", i.Kind, p.Options.HealthyWithin, health.Reason))
 		}
 		return nil, work.Later(250*time.Millisecond, fmt.Sprintf("%s is starting %s", i.Kind, health.Reason))
 	}
 	return nil, nil
-}
-
-// overdue says whether the healthy step has been at it for too long.
-func (p *Provisioner) overdue(step work.Step) bool {
-	return step.Name == "healthy" && !step.StartedAt.IsZero() && p.Now().Sub(step.StartedAt) > p.Options.HealthyWithin
 }

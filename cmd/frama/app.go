@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -38,7 +39,7 @@ type app struct {
 
 // load reads the configuration only.
 func (c *cli) load() (config, error) {
-	return loadConfig(c.file, c.environ, nil)
+	return loadConfig(c.file, c.environ, c.flags)
 }
 
 // open reads the configuration and opens the database, which must have this binary's schema.
@@ -51,7 +52,7 @@ func (c *cli) open(ctx context.Context) (*app, error) {
 }
 
 func (c *cli) openWith(ctx context.Context, conf config) (*app, error) {
-	a, err := c.wire(ctx, conf)
+	a, err := c.wire(ctx, conf, seal.Load)
 	if err != nil {
 		return nil, err
 	}
@@ -66,19 +67,23 @@ func (c *cli) openWith(ctx context.Context, conf config) (*app, error) {
 	return a, nil
 }
 
-// wire connects the parts; the database may still lack its schema.
-func (c *cli) wire(ctx context.Context, conf config) (*app, error) {
+// wire connects the parts; the database may still lack its schema. Only what sets frama up makes a seal key: a new one
+// beside an old database would open nothing in it.
+func (c *cli) wire(ctx context.Context, conf config, sealKey func(path string) (*seal.Key, error)) (*app, error) {
 	a := &app{config: conf, log: c.logger(conf)}
 	var err error
 	if a.catalogue, err = catalogue.Load(conf.Catalogue.Dirs...); err != nil {
 		return nil, usageError{err}
 	}
-	if a.seal, err = seal.LoadOrMake(conf.Seal.KeyFile); err != nil {
+	if a.seal, err = sealKey(conf.Seal.KeyFile); err != nil {
 		return nil, err
 	}
 	if path, ok := strings.CutPrefix(conf.Database, "sqlite:"); ok {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, fmt.Errorf("folder of the database: %w", err)
+		}
+		if err := private(path); err != nil {
+			return nil, err
 		}
 	}
 	a.store, err = store.Open(ctx, conf.Database, store.Options{Now: now, NewID: newID, Seal: a.seal, Hook: c.hook})
@@ -92,6 +97,19 @@ func (c *cli) wire(ctx context.Context, conf config) (*app, error) {
 		Variant: conf.Catalogue.Variant, Now: now, NewID: newID,
 	})
 	return a, nil
+}
+
+// private makes the file of a new database so that only frama's user reads it, whatever folder it is in; the files that
+// SQLite keeps beside it get the same mode.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case err == nil:
+		return f.Close()
+	case errors.Is(err, fs.ErrExist): // not to be opened and closed beside SQLite: that would give up its locks
+		return nil
+	}
+	return fmt.Errorf("make the SQLite database (its folder must be writable for frama): %w", err)
 }
 
 func (a *app) checkSchema(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"framagit.org/frama/frama/services/seal"
 	"framagit.org/frama/frama/services/store"
 )
 
@@ -22,7 +23,7 @@ func newMigrateCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a, err := c.wire(cmd.Context(), conf)
+			a, err := c.wire(cmd.Context(), conf, seal.LoadOrMake)
 			if err != nil {
 				return err
 			}
@@ -78,8 +79,7 @@ func version() string {
 }
 
 func newConfigCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", GroupID: "admin", Short: "The configuration: keys"}
-	cmd.AddCommand(&cobra.Command{
+	return parent(&cobra.Command{Use: "config", GroupID: "admin", Short: "The configuration: keys"}, &cobra.Command{
 		Use: "keys", Args: cobra.NoArgs, Short: "Lists every key with its default", Example: "  frama config keys | less",
 		RunE: func(*cobra.Command, []string) error {
 			type line struct{ Key, Variable, Default, Doc string }
@@ -99,5 +99,4 @@ func newConfigCommand(c *cli) *cobra.Command {
 			})
 		},
 	})
-	return cmd
 }

@@ -15,9 +15,8 @@ import (
 )
 
 func newCatalogueCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "catalogue", GroupID: "admin", Short: "The applications: list, show, lint"}
-	cmd.AddCommand(newCatalogueListCommand(c), newCatalogueShowCommand(c), newCatalogueLintCommand(c))
-	return cmd
+	return parent(&cobra.Command{Use: "catalogue", GroupID: "admin", Short: "The applications: list, show, lint"},
+		newCatalogueListCommand(c), newCatalogueShowCommand(c), newCatalogueLintCommand(c))
 }
 
 // appLine is an application as the commands print it.
@@ -164,9 +163,6 @@ func checkWith(cluster *nomad.Cluster) catalogue.Check {
 
 func (c *cli) mistakes(list catalogue.Diagnostics) error {
 	if c.json {
-		if list == nil {
-			list = catalogue.Diagnostics{}
-		}
 		if err := c.print(list, nil); err != nil {
 			return err
 		}

@@ -9,11 +9,14 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"framagit.org/frama/frama/services/hosting"
@@ -29,7 +32,7 @@ type cli struct {
 	file     string             // --config
 	json     bool               // --json
 	hook     func(store.Moment) // around every commit, for tests that end the process there; nil otherwise
-	flags    *cobra.Command
+	flags    *pflag.FlagSet     // of the command that runs; those that stand for keys override the configuration
 }
 
 // run executes one command line and returns the exit status. Tests call it as main does.
@@ -40,6 +43,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
+	c.json = slices.Contains(args, "--json") // a command line that cannot be parsed is answered as it asks, too
 	cmd, err := root.ExecuteContextC(ctx)
 	return c.report(cmd, err)
 }
@@ -62,6 +66,8 @@ Configuration comes from ` + defaultFile + `, FRAMA_… variables and flags; "fr
 	}
 	root.PersistentFlags().StringVar(&c.file, "config", envOr(c.environ, "FRAMA_CONFIG", ""), "configuration `file` (default "+defaultFile+" where it exists)")
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "answer in JSON")
+	keyFlag(root.PersistentFlags(), "log-level", "log.level", "debug, info, warn or error")
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) { c.flags = cmd.Flags() }
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err} })
 	root.AddGroup(&cobra.Group{ID: "ops", Title: "Day to day:"}, &cobra.Group{ID: "run", Title: "Services:"},
 		&cobra.Group{ID: "admin", Title: "Set-up and care:"})
@@ -86,7 +92,7 @@ func (c *cli) report(cmd *cobra.Command, err error) int {
 	message := c.explain(err)
 	status := exitFailed
 	var usage usageError
-	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") || strings.Contains(err.Error(), "arg(s)") {
+	if errors.As(err, &usage) || cobraRefused(err) {
 		status = exitUsage
 	}
 	if c.json {
@@ -98,6 +104,29 @@ func (c *cli) report(cmd *cobra.Command, err error) int {
 		fmt.Fprintf(c.err, "Try '%s --help'.\n", cmd.CommandPath())
 	}
 	return status
+}
+
+// cobraRefused tells the mistakes on a command line that cobra finds itself: it has no type for them.
+func cobraRefused(err error) bool {
+	text := err.Error()
+	return strings.HasPrefix(text, "unknown command") || strings.HasPrefix(text, "required flag(s)") || strings.Contains(text, "arg(s)")
+}
+
+// parent makes a command that only holds others. A name among them that nobody knows is a mistake, not a wish for help.
+func parent(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(children...)
+	cmd.Example = "  frama " + cmd.Name() + " " + children[0].Name()
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			text += fmt.Sprintf(" (did you mean %s?)", near[0])
+		}
+		return usageError{errors.New(text)}
+	}
+	return cmd
 }
 
 // errSilent ends a command with status 1 when all there is to say has been said.
@@ -113,7 +142,12 @@ func (c *cli) explain(err error) string {
 	if loadErr != nil {
 		return err.Error()
 	}
-	text := words.T("en", known.Key, known.Args...)
+	// What callers wrapped around it says which thing is meant.
+	context, wrapped := strings.CutSuffix(err.Error(), known.Error())
+	if !wrapped {
+		context = ""
+	}
+	text := context + words.T("en", known.Key, known.Args...)
 	for _, f := range known.Fields {
 		text += fmt.Sprintf("\n  %s: %s", f.Field, words.T("en", f.Key, f.Args...))
 	}
@@ -123,11 +157,22 @@ func (c *cli) explain(err error) string {
 	return text
 }
 
+// absent words the absence of something named on the command line; other errors stay as they are.
+func absent(err error, what, name, list string) error {
+	if hosting.CodeOf(err) == hosting.NotFound {
+		return fmt.Errorf("there is no %s %q: %s shows those there are", what, name, list)
+	}
+	return err
+}
+
 // print writes a value as JSON with --json, or calls text.
 func (c *cli) print(value any, text func(w io.Writer)) error {
 	if !c.json {
 		text(c.out)
 		return nil
+	}
+	if list := reflect.ValueOf(value); list.Kind() == reflect.Slice && list.IsNil() {
+		value = []struct{}{} // an empty list is [], which scripts can go through, not null
 	}
 	enc := json.NewEncoder(c.out)
 	enc.SetIndent("", "  ")

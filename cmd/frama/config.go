@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"net"
 	"os"
 	"reflect"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-viper/mapstructure/v2"
+	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 )
@@ -120,8 +123,8 @@ type workerConfig struct {
 }
 
 type portsConfig struct {
-	Min int `mapstructure:"min" default:"21000" doc:"first port that instances get"`
-	Max int `mapstructure:"max" default:"29999" doc:"last port that instances get"`
+	Min int `mapstructure:"min" default:"10000" doc:"first port that instances get; outside of Nomad's own range, 20000 to 32000"`
+	Max int `mapstructure:"max" default:"19999" doc:"last port that instances get"`
 }
 
 // defaultFile is read when it exists and no other is named.
@@ -158,6 +161,15 @@ func walk(t reflect.Type, prefix string) []key {
 	return all
 }
 
+// keyAnnotation marks a flag that stands for a key of the configuration.
+const keyAnnotation = "config"
+
+// keyFlag adds a flag that overrides a key of the configuration.
+func keyFlag(flags *pflag.FlagSet, name, key, usage string) {
+	flags.String(name, "", usage+" (default: "+key+" of the configuration)")
+	flags.Lookup(name).Annotations = map[string][]string{keyAnnotation: {key}}
+}
+
 // loadConfig reads defaults, file, environment and flags, the later over the earlier, and refuses what it does not know.
 func loadConfig(file string, environ []string, flags *pflag.FlagSet) (config, error) {
 	v := viper.New()
@@ -175,7 +187,7 @@ func loadConfig(file string, environ []string, flags *pflag.FlagSet) (config, er
 	}
 	if flags != nil {
 		flags.Visit(func(f *pflag.Flag) {
-			if name := f.Annotations["config"]; len(name) == 1 {
+			if name := f.Annotations[keyAnnotation]; len(name) == 1 {
 				v.Set(name[0], f.Value.String())
 			}
 		})
@@ -191,7 +203,7 @@ func loadConfig(file string, environ []string, flags *pflag.FlagSet) (config, er
 	unused.Unused = slices.DeleteFunc(unused.Unused, isSecretFile)
 	if len(unused.Unused) > 0 {
 		slices.Sort(unused.Unused)
-		return c, usageError{fmt.Errorf("configuration: unknown key %s%s", strings.Join(unused.Unused, ", "), nearest(unused.Unused[0]))}
+		return c, usageError{fmt.Errorf("configuration: unknown key %s%s", strings.Join(unused.Unused, ", "), nearest(unused.Unused[0], func(k key) string { return k.name }))}
 	}
 	return c, c.check()
 }
@@ -209,6 +221,11 @@ func readFile(v *viper.Viper, file string) error {
 		return nil
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return usageError{fmt.Errorf("configuration file: %w", err)}
+	}
+	var syntax *toml.DecodeError
+	if errors.As(err, &syntax) {
+		line, column := syntax.Position()
+		return usageError{fmt.Errorf("configuration file %s:%d:%d: %w", file, line, column, syntax)}
 	}
 	return usageError{fmt.Errorf("configuration file %s: %w", file, err)}
 }
@@ -237,7 +254,7 @@ func readEnvironment(v *viper.Viper, environ []string) error {
 			v.Set(k.name+"_file", text)
 			continue
 		}
-		return usageError{fmt.Errorf("environment: unknown variable %s: see frama config keys for the ones there are", name)}
+		return usageError{fmt.Errorf("environment: unknown variable %s%s", name, nearest(name, key.variable))}
 	}
 	return nil
 }
@@ -270,6 +287,26 @@ func (c config) check() error {
 	if !strings.HasPrefix(c.PublicURL, "http://") && !strings.HasPrefix(c.PublicURL, "https://") || strings.HasSuffix(c.PublicURL, "/") {
 		add("public_url: %q is not an http(s) address without a slash at the end", c.PublicURL)
 	}
+	if !strings.HasPrefix(c.Database, "sqlite:") && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://") {
+		add("database: expected sqlite:<path> or postgres://… (what it is now is not shown: it may hold a password)")
+	}
+	for _, a := range []struct{ key, address string }{{"listen", c.Listen}, {"edge.listen", c.Edge.Listen}} {
+		if _, _, err := net.SplitHostPort(a.address); err != nil {
+			add("%s: %q is not host:port", a.key, a.address)
+		}
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		add("log.format: %q is neither text nor json", c.Log.Format)
+	}
+	if new(slog.Level).UnmarshalText([]byte(c.Log.Level)) != nil {
+		add("log.level: %q is none of debug, info, warn, error", c.Log.Level)
+	}
+	if !strings.HasPrefix(c.Nomad.Address, "http://") && !strings.HasPrefix(c.Nomad.Address, "https://") {
+		add("nomad.address: %q is not an http(s) address", c.Nomad.Address)
+	}
+	if c.SessionHours < 1 {
+		add("session_hours: %d is less than 1", c.SessionHours)
+	}
 	if c.Platform.Domain == "" || strings.ContainsAny(c.Platform.Domain, "/: ") {
 		add("platform.domain: %q is not a domain name", c.Platform.Domain)
 	}
@@ -294,12 +331,12 @@ func (c config) check() error {
 	return usageError{fmt.Errorf("configuration: %s", strings.Join(problems, "; "))}
 }
 
-// nearest suggests the key that somebody may have meant.
-func nearest(unknown string) string {
+// nearest suggests the key, or the variable, that somebody may have meant.
+func nearest(unknown string, name func(key) string) string {
 	best, distance := "", len(unknown)/2+1
 	for _, k := range keys() {
-		if d := editDistance(unknown, k.name); d < distance {
-			best, distance = k.name, d
+		if d := editDistance(unknown, name(k)); d < distance {
+			best, distance = name(k), d
 		}
 	}
 	if best == "" {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/seal"
 )
 
 type devOptions struct {
@@ -102,7 +103,7 @@ func (c *cli) devServe(ctx context.Context, o devOptions, conf config, p *platfo
 	}
 	defer logs.Close()
 	inner := &cli{in: c.in, out: c.out, err: logs, environ: c.environ}
-	a, err := inner.wire(ctx, conf)
+	a, err := inner.wire(ctx, conf, seal.LoadOrMake)
 	if err != nil {
 		return err
 	}

@@ -19,25 +19,27 @@ import (
 	"framagit.org/frama/frama/deploy/journey"
 )
 
-// TestMain lets this binary play the parts that tests start as processes of their own.
-func TestMain(m *testing.M) {
-	if os.Getenv("FRAMA_TEST_ROLE") == "crash" {
+// playRole plays the part that a test started this binary for; it returns when there is none.
+func playRole() {
+	switch os.Getenv("FRAMA_TEST_ROLE") {
+	case "crash":
 		os.Exit(crashChild())
+	case "form":
+		os.Exit(formChild())
 	}
-	os.Exit(m.Run())
 }
 
 // bed is a platform for one test: Nomad, ACME server and mailbox of its own, and frama's configuration for them.
 type bed struct {
 	*platform
-	t      *testing.T
+	t      testing.TB
 	config config
 }
 
 // newBed starts the parts.
-func newBed(t *testing.T) *bed {
+func newBed(t testing.TB) *bed {
 	t.Helper()
-	ports, err := dev.FreePorts(5)
+	ports, err := dev.FreePorts(4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +60,7 @@ func newBed(t *testing.T) *bed {
 	}
 	p := &platform{
 		cli:     &cli{in: strings.NewReader(""), out: testWriter{t}, err: testWriter{t}},
-		options: devOptions{data: dir, pages: ports[0], http: ports[1], https: ports[2], mailP: ports[3]},
+		options: devOptions{data: dir, pages: ports[0], http: ports[1], https: ports[2], mailP: ports[3], nomad: threePorts(t)},
 	}
 	t.Cleanup(func() {
 		if err := p.stop(); err != nil {
@@ -78,10 +80,25 @@ func newBed(t *testing.T) *bed {
 	return b
 }
 
+// threePorts returns the first of three neighbouring free ports, as Nomad takes them.
+func threePorts(t testing.TB) int {
+	t.Helper()
+	for base := 12000 + os.Getpid()%1000; base < 20000; base += 3 {
+		if (dev.Port{Number: base}).Check() == nil && (dev.Port{Number: base + 1}).Check() == nil && (dev.Port{Number: base + 2}).Check() == nil {
+			return base
+		}
+	}
+	t.Fatal("no three free ports in a row between 12000 and 20000")
+	return 0
+}
+
 // testWriter shows what a part prints with the test's own output.
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(b []byte) (int, error) {
+	if _, isBench := w.t.(*testing.B); isBench {
+		return os.Stdout.Write(b) // a benchmark's log is shown only at its end
+	}
 	w.t.Log(strings.TrimRight(string(b), "\n"))
 	return len(b), nil
 }

@@ -100,7 +100,7 @@ func (c *cli) targets(ctx context.Context, a *app, names []string, all bool) ([]
 	for _, name := range names {
 		v, err := a.control.Space(ctx, c.actor(), name)
 		if err != nil {
-			return nil, fmt.Errorf("space %q: %w", name, err)
+			return nil, absent(fmt.Errorf("space %q: %w", name, err), "space", name, "frama space list")
 		}
 		if err := retry(v); err != nil {
 			return nil, err
@@ -114,6 +114,7 @@ func (c *cli) targets(ctx context.Context, a *app, names []string, all bool) ([]
 	if all {
 		states = append(states, hosting.SpaceFailed)
 	}
+	var failed []control.SpaceView
 	for _, state := range states {
 		for page := 1; ; page++ {
 			list, err := a.control.Spaces(ctx, c.actor(), control.SpaceFilter{State: state, Page: page, Size: 200})
@@ -122,18 +123,19 @@ func (c *cli) targets(ctx context.Context, a *app, names []string, all bool) ([]
 			}
 			for _, v := range list.Spaces {
 				ids = append(ids, v.Space.ID)
+				if state == hosting.SpaceFailed {
+					failed = append(failed, v)
+				}
 			}
 			if page >= list.Last() {
-				// Retrying moves spaces from one state to another: only once the list is complete.
-				if state == hosting.SpaceFailed {
-					for _, v := range list.Spaces {
-						if err := retry(v); err != nil {
-							return nil, err
-						}
-					}
-				}
 				break
 			}
+		}
+	}
+	// Retrying moves spaces from one state to another: only once the lists are complete.
+	for _, v := range failed {
+		if err := retry(v); err != nil {
+			return nil, err
 		}
 	}
 	return ids, nil

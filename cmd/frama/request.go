@@ -13,10 +13,11 @@ import (
 	"framagit.org/frama/frama/services/hosting"
 )
 
+const allRequests = "frama request list --state all"
+
 func newRequestCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "request", GroupID: "ops", Short: "Requests of associations: list, show, approve, refuse"}
-	cmd.AddCommand(newRequestListCommand(c), newRequestShowCommand(c), newRequestApproveCommand(c), newRequestRefuseCommand(c))
-	return cmd
+	return parent(&cobra.Command{Use: "request", GroupID: "ops", Short: "Requests of associations: list, show, approve, refuse"},
+		newRequestListCommand(c), newRequestShowCommand(c), newRequestApproveCommand(c), newRequestRefuseCommand(c))
 }
 
 func newRequestListCommand(c *cli) *cobra.Command {
@@ -73,7 +74,7 @@ func newRequestShowCommand(c *cli) *cobra.Command {
 			defer a.store.Close()
 			v, err := a.control.Request(cmd.Context(), c.actor(), args[0])
 			if err != nil {
-				return err
+				return absent(err, "request", args[0], allRequests)
 			}
 			return c.print(v, func(w io.Writer) {
 				q := v.Request
@@ -113,7 +114,7 @@ func newRequestApproveCommand(c *cli) *cobra.Command {
 			for _, id := range args {
 				space, err := a.control.Approve(cmd.Context(), c.actor(), id)
 				if err != nil {
-					return fmt.Errorf("request %s: %w", id, err)
+					return absent(fmt.Errorf("request %s: %w", id, err), "request", id, allRequests)
 				}
 				if err := c.print(space, func(w io.Writer) {
 					fmt.Fprintf(w, "Approved: space %s. Next: frama provision %s\n", space.Handle, space.Slug)
@@ -138,7 +139,7 @@ func newRequestRefuseCommand(c *cli) *cobra.Command {
 			}
 			defer a.store.Close()
 			if err := a.control.Refuse(cmd.Context(), c.actor(), args[0], reason); err != nil {
-				return err
+				return absent(err, "request", args[0], allRequests)
 			}
 			return c.print(map[string]string{"refused": args[0]}, func(w io.Writer) { fmt.Fprintln(w, "Refused; the reason is on its way.") })
 		},

@@ -10,9 +10,8 @@ import (
 )
 
 func newRunCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "run", GroupID: "ops", Short: "Runs, the durable work on spaces: list, show, retry"}
-	cmd.AddCommand(newRunListCommand(c), newRunShowCommand(c), newRunRetryCommand(c))
-	return cmd
+	return parent(&cobra.Command{Use: "run", GroupID: "ops", Short: "Runs, the durable work on spaces: list, show, retry"},
+		newRunListCommand(c), newRunShowCommand(c), newRunRetryCommand(c))
 }
 
 func newRunListCommand(c *cli) *cobra.Command {
@@ -64,7 +63,7 @@ func newRunShowCommand(c *cli) *cobra.Command {
 			defer a.store.Close()
 			r, err := a.control.Run(cmd.Context(), c.actor(), args[0])
 			if err != nil {
-				return err
+				return absent(err, "run", args[0], "frama run list")
 			}
 			return c.print(r, func(w io.Writer) { writeRun(w, r) })
 		},
@@ -83,7 +82,7 @@ func newRunRetryCommand(c *cli) *cobra.Command {
 			defer a.store.Close()
 			for _, id := range args {
 				if err := a.control.RetryRun(cmd.Context(), c.actor(), id); err != nil {
-					return fmt.Errorf("run %s: %w", id, err)
+					return absent(fmt.Errorf("run %s: %w", id, err), "run", id, "frama run list")
 				}
 			}
 			return c.print(map[string]any{"ready": args}, func(w io.Writer) { fmt.Fprintln(w, "Ready. Next: frama provision") })

@@ -37,6 +37,7 @@ ops runs frama provision.`,
 			return a.serve(cmd.Context(), nil)
 		},
 	}
+	keyFlag(cmd.Flags(), "listen", "listen", "address of the pages")
 	return cmd
 }
 

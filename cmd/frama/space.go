@@ -14,9 +14,8 @@ import (
 )
 
 func newSpaceCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "space", GroupID: "ops", Short: "Spaces of associations: list, show"}
-	cmd.AddCommand(newSpaceListCommand(c), newSpaceShowCommand(c))
-	return cmd
+	return parent(&cobra.Command{Use: "space", GroupID: "ops", Short: "Spaces of associations: list, show"},
+		newSpaceListCommand(c), newSpaceShowCommand(c))
 }
 
 func newSpaceListCommand(c *cli) *cobra.Command {
@@ -76,7 +75,7 @@ func newSpaceShowCommand(c *cli) *cobra.Command {
 			defer a.store.Close()
 			v, err := a.control.Space(cmd.Context(), c.actor(), args[0])
 			if err != nil {
-				return err
+				return absent(err, "space", args[0], "frama space list")
 			}
 			return c.print(v, func(w io.Writer) {
 				fmt.Fprintf(w, "%s (%s), %s, plan %s, handle %s\n\n", v.Space.Name, v.Space.Slug, v.Space.State, v.Space.Plan, v.Space.Handle)

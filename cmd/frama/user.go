@@ -15,9 +15,8 @@ import (
 )
 
 func newUserCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "user", GroupID: "admin", Short: "The host's staff: add, list, passwd"}
-	cmd.AddCommand(newUserAddCommand(c), newUserListCommand(c), newUserPasswdCommand(c))
-	return cmd
+	return parent(&cobra.Command{Use: "user", GroupID: "admin", Short: "The host's staff: add, list, passwd"},
+		newUserListCommand(c), newUserAddCommand(c), newUserPasswdCommand(c))
 }
 
 func newUserAddCommand(c *cli) *cobra.Command {
@@ -102,7 +101,7 @@ func newUserPasswdCommand(c *cli) *cobra.Command {
 				return err
 			}
 			if err := a.control.SetPassword(cmd.Context(), c.actor(), args[0], password); err != nil {
-				return err
+				return absent(err, "member of the staff", args[0], "frama user list")
 			}
 			return c.print(map[string]string{"changed": args[0]}, func(w io.Writer) { fmt.Fprintln(w, "Changed.") })
 		},

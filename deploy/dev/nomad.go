@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,7 +44,8 @@ type NomadOptions struct {
 //
 // When the supervisor is killed the agent dies with it, the tasks do not. The next start on the same folder kills them
 // before anything else, and the agent runs them anew in their old allocations. If the machine was restarted in between,
-// the mounts of those allocations are gone, and Nomad does not make them again: then all allocations are replaced.
+// or the agent died and Stop cleaned up after it, the mounts of those allocations are gone, and Nomad does not make them
+// again: then all allocations are replaced.
 type Nomad struct {
 	Address         string // http://127.0.0.1:<port>
 	Namespace       string
@@ -57,6 +59,7 @@ type Nomad struct {
 	options NomadOptions
 	api     *nomadAPI
 	unlock  func()
+	stopped bool
 }
 
 // StartNomad starts the agent and returns when its node takes work. It needs root: the exec driver does.
@@ -85,7 +88,10 @@ func StartNomad(ctx context.Context, o NomadOptions) (_ *Nomad, err error) {
 	if err := resolvePorts(filepath.Join(o.Data, "ports.json"), &n.options.HTTP, &n.options.RPC, &n.options.Serf); err != nil {
 		return nil, err
 	}
-	return n, n.start(ctx)
+	if err := n.start(ctx); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 func (n *Nomad) start(ctx context.Context) error {
@@ -95,30 +101,26 @@ func (n *Nomad) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	restarted, err := n.markRunning()
+	unmounted, err := n.markRunning()
 	if err != nil {
 		return err
 	}
-	n.Process, err = Start(ctx, Command{
-		Name: "nomad", Path: n.options.Bin, Args: []string{"agent", "-config", config}, Data: n.options.Data,
-		Ready: n.api.hasLeader, Within: time.Minute, Grace: 15 * time.Second,
-	})
-	if err != nil {
+	if err := n.startAgent(ctx, config); err != nil {
 		return err
 	}
-	if err := n.admit(ctx); err != nil {
-		return err
-	}
-	if err := n.awaitNode(ctx); err != nil {
-		return err
-	}
-	if restarted {
-		n.options.Progress("the machine was restarted since: replacing all allocations")
+	if unmounted {
+		n.options.Progress("the last run did not end in order: replacing all allocations")
 		if err := n.drain(ctx, 30*time.Second); err != nil {
 			return err
 		}
+		if err := n.markReplaced(); err != nil {
+			return err
+		}
 	}
-	return n.api.setEligible(ctx, n.NodeID)
+	if err := n.api.setEligible(ctx, n.NodeID); err != nil || !unmounted {
+		return err
+	}
+	return n.api.reschedule(ctx)
 }
 
 // complete fills in what was left out.
@@ -143,8 +145,13 @@ func (o *NomadOptions) complete() (err error) {
 }
 
 // Stop ends every task, then the agent. Data stays. It takes as long as the slowest task, at most half a minute; when
-// ctx ends earlier, what is left is killed.
+// ctx ends earlier, what is left is killed. It may be called more than once.
 func (n *Nomad) Stop(ctx context.Context) error {
+	if n.stopped {
+		return nil
+	}
+	n.stopped = true
+	defer n.unlock()
 	var err error
 	select {
 	case <-n.Process.Exited():
@@ -153,13 +160,9 @@ func (n *Nomad) Stop(ctx context.Context) error {
 		err = n.drain(ctx, 30*time.Second)
 		n.Process.Stop()
 	}
-	_, sweepErr := Sweep(n.options.Data)
-	err = errors.Join(err, sweepErr, unmountBelow(n.options.Data))
-	if err == nil {
-		err = os.Remove(n.bootFile())
-	}
-	n.unlock()
-	return err
+	_, sweepErr := sweep(n.options.Data)
+	inOrder := err == nil
+	return errors.Join(err, sweepErr, unmountBelow(n.options.Data), n.markStopped(inOrder))
 }
 
 // Kill ends the agent at once, as a crash would, and lets the folder go. Tasks go on until the next start.
@@ -172,13 +175,13 @@ func (n *Nomad) abandon() {
 	if n.Process != nil {
 		n.Process.Kill()
 	}
-	_, _ = Sweep(n.options.Data)
+	_, _ = sweep(n.options.Data)
 	n.unlock()
 }
 
 // clean kills tasks of an agent that was not stopped in order.
 func (n *Nomad) clean() error {
-	count, err := Sweep(n.options.Data)
+	count, err := sweep(n.options.Data)
 	if count > 0 {
 		n.options.Progress(fmt.Sprintf("ended %d processes that an earlier, killed start had left", count))
 	}
@@ -187,37 +190,89 @@ func (n *Nomad) clean() error {
 
 func (n *Nomad) bootFile() string { return filepath.Join(n.options.Data, "running-since-boot") }
 
-// markRunning notes the boot in which the agent runs, and says whether an agent that was never stopped ran in another.
-func (n *Nomad) markRunning() (restarted bool, err error) {
+// markRunning notes the boot in which the agent runs, and says whether allocations of an earlier run have lost their
+// mounts: to a restart of the machine, or to a Stop that could not drain.
+func (n *Nomad) markRunning() (unmounted bool, err error) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return false, fmt.Errorf("identify this boot: %w", err)
 	}
 	old, err := os.ReadFile(n.bootFile())
-	restarted = err == nil && string(old) != string(boot)
-	if err := os.WriteFile(n.bootFile(), boot, 0o600); err != nil {
-		return false, fmt.Errorf("data folder of Nomad: %w", err)
+	unmounted = err == nil && (!n.options.KeepTasks || string(old) != string(boot))
+	if unmounted {
+		return true, nil // noted once they are replaced: a crash before that must not forget it
 	}
-	return restarted, nil
+	return false, n.noteBoot(boot)
+}
+
+// markReplaced notes that no allocation is left that lost its mounts.
+func (n *Nomad) markReplaced() error {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return fmt.Errorf("identify this boot: %w", err)
+	}
+	return n.noteBoot(boot)
+}
+
+// markStopped notes that no agent runs, and whether the allocations of the last one must be replaced.
+func (n *Nomad) markStopped(inOrder bool) error {
+	if !inOrder {
+		return n.noteBoot([]byte("none: unmounted without a drain\n"))
+	}
+	if err := os.Remove(n.bootFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("data folder of Nomad: %w", err)
+	}
+	return nil
+}
+
+func (n *Nomad) noteBoot(boot []byte) error {
+	if err := os.WriteFile(n.bootFile(), boot, 0o600); err != nil {
+		return fmt.Errorf("data folder of Nomad: %w", err)
+	}
+	return nil
+}
+
+// startAgent starts the agent until its client has registered with its server.
+//
+// On the first start it often asks some milliseconds before the server has made its keys, is refused, and asks again
+// only after 15 to 30 s. At a new start the keys are there, which takes 2 s.
+func (n *Nomad) startAgent(ctx context.Context, config string) error {
+	const tries = 5
+	for try := 1; ; try++ {
+		var err error
+		n.Process, err = Start(ctx, Command{
+			Name: "nomad", Path: n.options.Bin, Args: []string{"agent", "-config", config}, Data: n.options.Data,
+			Ready: n.api.hasLeader, Within: time.Minute, Grace: 15 * time.Second,
+		})
+		if err != nil {
+			return err
+		}
+		if err := n.admit(ctx); err != nil {
+			return err
+		}
+		patience := 3 * time.Second
+		if try == tries {
+			patience = time.Minute
+		}
+		err = n.waitReady(ctx, n.api.clientRegistered, patience)
+		if err == nil {
+			return n.awaitNode(ctx)
+		}
+		if ctx.Err() != nil || n.Err() != nil || try == tries {
+			return err
+		}
+		n.Process.Stop()
+	}
 }
 
 // awaitNode waits until this agent's node is ready and can run tasks.
 func (n *Nomad) awaitNode(ctx context.Context) error {
-	err := n.Process.waitReady(ctx, func(ctx context.Context) error {
-		id, err := os.ReadFile(filepath.Join(n.options.Data, "state", "client", "client-id"))
-		if err != nil {
-			return err
-		}
-		n.NodeID = strings.TrimSpace(string(id))
-		if err := n.api.clientRegistered(ctx); err != nil {
-			return err
-		}
-		return n.api.nodeReady(ctx, n.NodeID)
-	}, time.Minute)
+	id, err := os.ReadFile(filepath.Join(n.options.Data, "state", "client", "client-id"))
 	if err != nil {
-		return fmt.Errorf("wait for Nomad's node: %w", err)
+		return fmt.Errorf("find Nomad's node: %w", err)
 	}
-	return nil
+	n.NodeID = strings.TrimSpace(string(id))
+	return n.waitReady(ctx, func(ctx context.Context) error { return n.api.nodeReady(ctx, n.NodeID) }, time.Minute)
 }
 
 // drain ends all tasks on the node and waits until they have ended. The node takes no work afterwards.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -97,9 +98,8 @@ func (a *nomadAPI) nodeReady(ctx context.Context, id string) error {
 // clientRegistered tells whether the agent's client has registered with its server since the agent started. The state of
 // the node itself does not say so, since it is that of the last run.
 //
-// A registration that comes before the servers' keys are ready, by milliseconds, fails, and Nomad tries again only
-// after 15 to 30 s, or when another call of the client's succeeds: asking for its statistics makes it resolve the
-// token, which is such a call.
+// A registration that fails at a restart is tried again when another call of the client's succeeds. Asking for its
+// statistics makes it resolve the token, which is such a call.
 func (a *nomadAPI) clientRegistered(ctx context.Context) error {
 	if err := a.call(ctx, http.MethodGet, "/v1/client/stats", nil, nil); err != nil {
 		return err
@@ -154,4 +154,23 @@ func (a *nomadAPI) running(ctx context.Context, node string) (int, error) {
 // collect removes ended allocations from the client.
 func (a *nomadAPI) collect(ctx context.Context, node string) error {
 	return a.call(ctx, http.MethodGet, "/v1/client/gc?node_id="+node, nil, nil)
+}
+
+// reschedule places failed allocations of all jobs again at once, which Nomad would do only after a delay. Allocations
+// that a client restores before its server's keys are ready fail: "group_services failed: Permission denied".
+func (a *nomadAPI) reschedule(ctx context.Context) error {
+	var jobs []struct{ ID, Namespace string }
+	if err := a.call(ctx, http.MethodGet, "/v1/jobs?namespace=*", nil, &jobs); err != nil {
+		return fmt.Errorf("list Nomad's jobs: %w", err)
+	}
+	for _, job := range jobs {
+		path := "/v1/job/" + url.PathEscape(job.ID) + "/evaluate?namespace=" + url.QueryEscape(job.Namespace)
+		err := a.call(ctx, http.MethodPut, path, map[string]any{
+			"JobID": job.ID, "EvalOptions": map[string]bool{"ForceReschedule": true},
+		}, nil)
+		if err != nil {
+			return fmt.Errorf("place job %s again: %w", job.ID, err)
+		}
+	}
+	return nil
 }

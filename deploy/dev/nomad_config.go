@@ -59,6 +59,7 @@ server {
   bootstrap_expect     = 1
   raft_multiplier      = 1
   job_tracked_versions = 3
+  event_buffer_size    = 2000
   job_gc_threshold     = "1h"
   eval_gc_threshold    = "30m"
   heartbeat_grace      = "1m"

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,11 +184,62 @@ func TestNomadKeepsJobsAndDataOverRestartsAndCrashes(t *testing.T) {
 		t.Fatal(err)
 	}
 	fourth := startNomad(t, o)
-	lines = starts(t, fourth, 4)
-	if err := fourth.Stop(testContext(t)); err != nil {
+	starts(t, fourth, 4)
+
+	// The agent crashes and Stop cleans up after it, mounts included.
+	fourth.Process.Kill()
+	if err := fourth.Stop(testContext(t)); err == nil {
+		t.Error("Stop of a crashed agent has nothing to say")
+	}
+	if left := strays(o.Data); len(left) > 0 || mountsBelow(t, o.Data) {
+		t.Errorf("Stop of a crashed agent left processes %v, mounts %v", left, mountsBelow(t, o.Data))
+	}
+	fifth := startNomad(t, o)
+	lines = starts(t, fifth, 5)
+	for want := 6; lines[len(lines)-1] == lines[3]; want++ { // first again in the allocation without mounts, then anew
+		lines = starts(t, fifth, want)
+	}
+	if err := fifth.Stop(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
+	if err := fifth.Stop(testContext(t)); err != nil {
+		t.Errorf("a second Stop: %v", err)
+	}
 	t.Log("starts:\n" + strings.Join(lines, "\n"))
+}
+
+func TestNomadKeepsTasksThatOutlivedTheAgent(t *testing.T) {
+	o := nomadOptions(t)
+	n := startNomad(t, o)
+	makeVolume(t, n, "writer-data")
+	register(t, n, writer)
+	starts(t, n, 1)
+	before := strays(o.Data)
+	if _, err := Sweep(filepath.Dir(o.Data)); err == nil {
+		t.Error("Sweep works on the folder of a living agent")
+	}
+	n.Kill()
+	outlived := strays(o.Data)
+
+	o.KeepTasks = true
+	again := startNomad(t, o)
+	time.Sleep(2 * time.Second) // a task that is not recovered would be started anew within this time
+	for _, pid := range outlived {
+		if !slices.Contains(strays(o.Data), pid) {
+			t.Errorf("process %d of the task ended (before: %v)", pid, before)
+		}
+	}
+	if lines := starts(t, again, 1); len(lines) != 1 {
+		t.Errorf("the task was started again: %q", lines)
+	}
+	again.Kill()
+	count, err := Sweep(filepath.Dir(o.Data))
+	if err != nil || count == 0 || len(strays(o.Data)) > 0 {
+		t.Errorf("Sweep ended %d processes, %v; left %v", count, err, strays(o.Data))
+	}
+	if err := unmountBelow(o.Data); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestNomadDeniesWhatFramaDoesNotNeed(t *testing.T) {

@@ -24,7 +24,7 @@ func (p Port) Address() string { return net.JoinHostPort("127.0.0.1", strconv.It
 // Check tells whether the port can be had. If not, the error names the port, who holds it where that can be found,
 // and the option.
 func (p Port) Check() error {
-	l, err := net.Listen("tcp", p.Address())
+	l, err := net.Listen("tcp", p.Address()) //nolint:noctx // it does not wait
 	switch {
 	case err == nil:
 		return l.Close()
@@ -60,7 +60,7 @@ func FreePort() (int, error) {
 func FreePorts(n int) ([]int, error) {
 	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
 		if err != nil {
 			return nil, fmt.Errorf("find free ports: %w", err)
 		}

@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // PostgresOptions say where the database listens.
@@ -55,7 +57,7 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	if len(data) > 80 { // the path of a unix socket has at most 107 bytes
 		p.Socket = ""
 	}
-	p.Process, err = Start(ctx, Command{
+	p.Process, err = startAfterCrash(ctx, Command{
 		Name: "postgres", Path: filepath.Join(bin, "postgres"), Data: dir, Dir: data, User: credential,
 		Args: []string{
 			"-D", data, "-p", strconv.Itoa(p.Port), "-c", "listen_addresses=" + p.Host, "-c", "unix_socket_directories=" + p.Socket,
@@ -70,6 +72,23 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// startAfterCrash starts a server. Soon after a killed one it has to try for some seconds: the old one's processes are
+// still going away, and PostgreSQL rightly does not touch files that they might write.
+func startAfterCrash(ctx context.Context, c Command) (*Process, error) {
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		p, err := Start(ctx, c)
+		if err == nil || time.Now().After(deadline) || !strings.Contains(err.Error(), "postmaster.pid") && !strings.Contains(err.Error(), "shared memory") {
+			return p, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // URL is the address of a database, for store and psql; "postgres" is always there.

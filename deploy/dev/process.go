@@ -71,7 +71,7 @@ func launch(c Command) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
 	}
-	p.cmd = exec.Command(c.Path, c.Args...)
+	p.cmd = exec.Command(c.Path, c.Args...) //nolint:noctx // it outlives the call; Stop ends it
 	p.cmd.Dir = c.Dir
 	p.cmd.Env = append(environment(c.Data), c.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log

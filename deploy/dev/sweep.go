@@ -17,9 +17,46 @@ import (
 // outlive a killed agent. It tells whose they are.
 func marker(data string) string { return "DEV_PLATFORM_DATA=" + data }
 
-// Sweep kills what an earlier start left behind: processes that carry the marker of data, and their descendants, since
-// some (Redis) overwrite their environment. It returns how many there were. The caller holds the folder's lock.
+// Sweep kills every process that killed starts left behind with their data in the folder, or in that of a part below it
+// (nomad, …), and nothing else. It returns how many there were. Nomad's next start does so for itself, and the other
+// parts die with their supervisor: this is for where there will be no next start. It refuses while a supervisor is alive.
 func Sweep(data string) (int, error) {
+	data = absolute(data)
+	entries, err := os.ReadDir(data)
+	if err != nil {
+		return 0, fmt.Errorf("look for processes of killed starts: %w", err)
+	}
+	folders := []string{data}
+	for _, e := range entries {
+		if e.IsDir() {
+			folders = append(folders, filepath.Join(data, e.Name()))
+		}
+	}
+	total := 0
+	for _, dir := range folders {
+		count, err := sweepLocked(dir)
+		total += count
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+func sweepLocked(dir string) (int, error) {
+	if exists(filepath.Join(dir, "lock")) {
+		unlock, err := lockFolder(dir)
+		if err != nil {
+			return 0, err
+		}
+		defer unlock()
+	}
+	return sweep(dir)
+}
+
+// sweep kills the processes that carry the marker of data, and their descendants, since some (Redis) overwrite their
+// environment. It returns how many there were. The caller holds the folder's lock.
+func sweep(data string) (int, error) {
 	total := 0
 	for range 50 {
 		strays := strays(data)

@@ -131,6 +131,7 @@ plugin "raw_exec" { config { enabled = true } }
 			case <-time.After(15 * time.Second):
 				_ = cmd.Process.Kill()
 			}
+			unmountBelow(dir) // folders of secrets are in memory, and stay mounted until Nomad forgets the allocation
 			_ = os.RemoveAll(dir)
 		})
 	}
@@ -207,6 +208,15 @@ func (a *agent) purge() {
 		}
 		return err
 	})
+}
+
+func unmountBelow(dir string) {
+	mounts, _ := os.ReadFile("/proc/self/mounts")
+	for _, line := range strings.Split(string(mounts), "\n") {
+		if fields := strings.Fields(line); len(fields) > 1 && strings.HasPrefix(fields[1], dir+"/") {
+			_ = syscall.Unmount(fields[1], syscall.MNT_DETACH)
+		}
+	}
 }
 
 func until(limit time.Duration, try func() error) error {

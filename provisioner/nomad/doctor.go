@@ -223,7 +223,7 @@ func (c *Cluster) checkRight(ctx context.Context, t try) Check {
 		check.OK, check.Detail = true, "yes"
 	case status(err) == http.StatusForbidden:
 		check.Detail = "the token lacks it in namespace " + c.options.Namespace
-		check.Mend = "nomad acl policy apply -namespace " + c.options.Namespace + " frama " + policyFile
+		check.Mend = "nomad acl policy apply frama " + policyFile + " (without -namespace, which would give it to every job)"
 	default:
 		check.Detail, check.Mend = detail(err), "see the server's log"
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"framagit.org/frama/frama/provisioner"
 
@@ -64,7 +65,7 @@ type sighting struct {
 
 func (s sighting) health() provisioner.JobHealth {
 	answer := func(state provisioner.JobState, reason string) provisioner.JobHealth {
-		return provisioner.JobHealth{State: state, Reason: reason}
+		return provisioner.JobHealth{State: state, Reason: reason, Since: s.since()}
 	}
 	switch {
 	case s.job == nil:
@@ -234,4 +235,16 @@ func lastEvents(a *api.AllocationListStub) string {
 
 func joined(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
+}
+
+// since is when the job was submitted or its newest allocation made, whichever is later.
+func (s sighting) since() time.Time {
+	if s.job == nil {
+		return time.Time{}
+	}
+	latest := deref(s.job.SubmitTime)
+	for _, a := range s.allocs {
+		latest = max(latest, a.CreateTime)
+	}
+	return time.Unix(0, latest).UTC()
 }

@@ -41,7 +41,7 @@ func (c *Cluster) prepare(ctx context.Context, j provisioner.Job) (*api.Job, err
 	}
 	c.mutate(job, j)
 	if violations := c.options.Policy.Violations(job, j); len(violations) > 0 {
-		return nil, &PolicyError{Job: j.ID, Path: j.Path, Violations: violations}
+		return nil, &provisioner.RefusedError{Err: &PolicyError{Job: j.ID, Path: j.Path, Violations: violations}}
 	}
 	return job, nil
 }
@@ -138,9 +138,11 @@ func owned(running *api.Job, j provisioner.Job) error {
 	case j.InstanceID:
 		return nil
 	case "":
-		return fmt.Errorf("job %s exists and was not made by frama: rename or purge it (nomad job stop -purge %s), then retry: %w", j.ID, j.ID, ErrForeign)
+		return &provisioner.RefusedError{Err: fmt.Errorf(
+			"job %s exists and was not made by frama: rename or purge it (nomad job stop -purge %s), then retry: %w", j.ID, j.ID, ErrForeign)}
 	default:
-		return fmt.Errorf("job %s belongs to instance %s, not %s: find out which of the two is right before anything else: %w", j.ID, mark, j.InstanceID, ErrForeign)
+		return &provisioner.RefusedError{Err: fmt.Errorf(
+			"job %s belongs to instance %s, not %s: find out which of the two is right before anything else: %w", j.ID, mark, j.InstanceID, ErrForeign)}
 	}
 }
 
@@ -187,4 +189,24 @@ func (c *Cluster) Check(ctx context.Context, j provisioner.Job, policy Policy) (
 		return nil, err
 	}
 	return nil, nil
+}
+
+// RemoveJob purges a job that carries the instance's mark.
+func (c *Cluster) RemoveJob(ctx context.Context, id, instance string) error {
+	defer c.jobs.lock(id)()
+	running, err := c.job(ctx, id)
+	if err != nil || running == nil {
+		return err
+	}
+	if err := owned(running, provisioner.Job{ID: id, InstanceID: instance}); err != nil {
+		return err
+	}
+	return c.call(ctx, "remove job "+id, func(ctx context.Context) error {
+		w, err := c.write(ctx)
+		if err != nil {
+			return err
+		}
+		_, _, err = c.client.Jobs().Deregister(id, true, w)
+		return err
+	})
 }

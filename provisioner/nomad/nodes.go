@@ -14,6 +14,9 @@ import (
 // Nodes lists the nodes that are ready, eligible and not drained, with what no allocation holds. It takes two calls,
 // however large the cluster. Allocations that frama's token does not see (other namespaces) are missing from the sum:
 // what is free is a hint for placement, Nomad's planner has the last word in EnsureJob.
+//
+// Ports are the exception: on a node with several addresses (IPv4 and IPv6 on one interface) Nomad gives two jobs the
+// same static port, each on another address. Whoever places instances must avoid UsedPorts and what frama reserved.
 func (c *Cluster) Nodes(ctx context.Context) ([]provisioner.Node, error) {
 	var stubs []*api.NodeListStub
 	err := c.call(ctx, "list nodes", func(ctx context.Context) error {

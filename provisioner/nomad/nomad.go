@@ -37,7 +37,6 @@ type Options struct {
 	TLS       TLS
 	Policy    Policy        // ProductionPolicy() when it allows no driver
 	Timeout   time.Duration // of one call; 10 s when zero
-	Owner     Owner         // of new volumes; nobody when zero, as the exec driver runs tasks
 }
 
 // TLS are files and names for an agent behind https. All may be empty.
@@ -45,10 +44,6 @@ type TLS struct {
 	CAFile, CertFile, KeyFile string
 	ServerName                string
 }
-
-// Owner is who owns the directory of a volume. Nomad's mkdir plugin obeys the agent's umask, so that a mode cannot make
-// a directory writable by others: the owner has to be right.
-type Owner struct{ UID, GID int }
 
 // Static is a token that never changes, or none when it is empty.
 func Static(token string) func() (string, error) {
@@ -72,9 +67,6 @@ func New(o Options) (*Cluster, error) {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
-	}
-	if o.Owner == (Owner{}) {
-		o.Owner = Owner{UID: 65534, GID: 65534}
 	}
 	if len(o.Policy.Drivers) == 0 {
 		o.Policy = ProductionPolicy()

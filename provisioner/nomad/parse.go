@@ -52,7 +52,7 @@ func (c *Cluster) parse(ctx context.Context, j provisioner.Job) (*api.Job, error
 		return err
 	})
 	if status(err) == 400 || status(err) == 500 && strings.Contains(err.Error(), "input.hcl") {
-		return nil, &ParseError{Path: j.Path, Findings: parseFindings(bodyOf(err), j.Source)}
+		return nil, &provisioner.RefusedError{Err: &ParseError{Path: j.Path, Findings: parseFindings(bodyOf(err), j.Source)}}
 	}
 	if err != nil {
 		return nil, err

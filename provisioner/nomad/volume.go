@@ -63,7 +63,7 @@ func (c *Cluster) createVolume(ctx context.Context, v provisioner.Volume) error 
 			AccessMode:     api.HostVolumeAccessModeSingleNodeSingleWriter,
 		}},
 		Parameters: map[string]string{
-			"uid": strconv.Itoa(c.options.Owner.UID), "gid": strconv.Itoa(c.options.Owner.GID), "mode": "0770",
+			"uid": strconv.Itoa(v.UID), "gid": strconv.Itoa(v.GID), "mode": "0770",
 		},
 	}
 	var made *api.HostVolumeCreateResponse
@@ -89,7 +89,7 @@ func (c *Cluster) createVolume(ctx context.Context, v provisioner.Volume) error 
 // notReady: the node reports a new volume within seconds. unavailable means that its node is gone.
 func notReady(v provisioner.Volume, state string) error {
 	reason := fmt.Sprintf("volume %s is %s on node %s", v.Name, state, v.Node)
-	after := 2 * time.Second
+	after := 300 * time.Millisecond
 	if state == string(api.HostVolumeStateUnavailable) {
 		reason += ": bring the node back"
 		after = time.Minute

@@ -33,7 +33,7 @@ func (c *Control) Run(ctx context.Context, actor hosting.Actor, id string) (run 
 	return run, failure(err)
 }
 
-// RetryRun makes a parked run ready again; steps that are done stay done.
+// RetryRun makes a parked run ready again; steps that need not be repeated stay done.
 func (c *Control) RetryRun(ctx context.Context, actor hosting.Actor, id string) error {
 	if err := allow(actor, hosting.RoleOperator); err != nil {
 		return err
@@ -43,7 +43,7 @@ func (c *Control) RetryRun(ctx context.Context, actor hosting.Actor, id string) 
 		if err != nil {
 			return err
 		}
-		if err := tx.RetryRun(id); err != nil {
+		if err := tx.RetryRun(id, retryFrom(run)); err != nil {
 			return err
 		}
 		if _, err := tx.MoveSpace(run.SpaceID, hosting.SpaceProvisioning); err != nil && !errors.Is(err, store.ErrStale) {
@@ -55,6 +55,19 @@ func (c *Control) RetryRun(ctx context.Context, actor hosting.Actor, id string) 
 		return hosting.Errorf(hosting.Conflict, "error.run_not_parked")
 	}
 	return failure(err)
+}
+
+// retryFrom is the step a retry begins with: the failed one, or the registration of the jobs when what failed is
+// something that runs, for then the jobs themselves may have to be made anew. Steps do nothing twice.
+func retryFrom(run work.Run) int {
+	failed, _ := run.Current()
+	from := failed.Seq
+	for _, s := range run.Steps {
+		if s.Name == "jobs" && s.Seq < failed.Seq {
+			from = s.Seq
+		}
+	}
+	return from
 }
 
 // Audit returns a page of the audit log whose entries hold text.

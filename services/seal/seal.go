@@ -35,6 +35,9 @@ func New(raw []byte) (*Key, error) {
 // Load reads a key file: 32 bytes in base64.
 func Load(path string) (*Key, error) {
 	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no seal key: run frama migrate on a new host, or restore the file from your backup: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the seal key: %w", err)
 	}

@@ -85,12 +85,13 @@ func (tx *Tx) withSteps(run work.Run) (work.Run, error) {
 	return run, err
 }
 
-// RetryRun makes a parked run ready again: done steps stay done, the failed one is tried anew.
-func (tx *Tx) RetryRun(id string) error {
+// RetryRun makes a parked run ready again, from the step with the given number on; steps before it stay done.
+func (tx *Tx) RetryRun(id string, from int) error {
 	if err := tx.must(`UPDATE run SET state = 'ready', not_before = 0 WHERE id = $1 AND state = 'parked'`, id); err != nil {
 		return err
 	}
-	_, err := tx.exec(`UPDATE step SET state = 'pending', errors = 0 WHERE run_id = $1 AND state = 'failed'`, id)
+	_, err := tx.exec(`UPDATE step SET state = 'pending', errors = 0, message = '', started_at = 0, ended_at = 0
+		WHERE run_id = $1 AND seq >= $2`, id, from)
 	return err
 }
 

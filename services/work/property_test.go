@@ -182,7 +182,7 @@ func (w *world) step(m *mortal, seq int) work.Func {
 			select {
 			case <-ctx.Done():
 			case <-m.dead:
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(30 * time.Millisecond):
 			}
 		}
 		select {
@@ -253,7 +253,7 @@ func TestAnyInterleavingEndsWell(t *testing.T) {
 						def.Steps = append(def.Steps, work.Named{Name: name, Do: w.step(m, seq)})
 					}
 					worker := &work.Worker{Name: fmt.Sprintf("w%d.%d", n, life), Journal: m, Definitions: []work.Definition{def},
-						Concurrency: concurrency, Idle: time.Millisecond, MaxErrors: 3, Now: clock.Now,
+						Concurrency: concurrency, Idle: 2 * time.Millisecond, MaxErrors: 3, Now: clock.Now,
 						Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 					go func() {
 						select {
@@ -270,7 +270,7 @@ func TestAnyInterleavingEndsWell(t *testing.T) {
 		deadline := time.Now().Add(60 * time.Second)
 		for !ended(t, s, ids) && time.Now().Before(deadline) {
 			// Waits, pauses and the leases of the dead pass quickly, and now and then those of the living as well.
-			clock.Advance(500 * time.Millisecond)
+			clock.Advance(3 * time.Second)
 			time.Sleep(time.Millisecond)
 		}
 		end()
@@ -280,7 +280,6 @@ func TestAnyInterleavingEndsWell(t *testing.T) {
 				w.complain("run %s: %s", id, problem)
 			}
 		}
-		// What is parked would be in the way of the next scenario's claims only if it were not final.
 		if len(w.wrong) > 0 {
 			rt.Fatal(strings.Join(w.wrong, "\n"))
 		}

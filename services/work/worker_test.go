@@ -200,7 +200,7 @@ func TestPermanentParks(t *testing.T) {
 	if b.once(w) {
 		t.Fatal("a parked run was executed")
 	}
-	if err := b.store.Write(t.Context(), func(tx *store.Tx) error { return tx.RetryRun(id) }); err != nil {
+	if err := b.store.Write(t.Context(), func(tx *store.Tx) error { return tx.RetryRun(id, 1) }); err != nil {
 		t.Fatal(err)
 	}
 	b.once(w)

@@ -169,7 +169,7 @@ func journalFence(b bundle) {
 	refusedAll("with an older claim of one's own", quick)
 	b.must(b.store.ParkRun(ctx, last, 0, "out of luck"))
 	refusedAll("after it was parked", last)
-	b.write(func(tx *store.Tx) error { return tx.RetryRun(id) })
+	b.write(func(tx *store.Tx) error { return tx.RetryRun(id, 0) })
 	refusedAll("after a person retries it", last)
 	last, _ = b.claim("quick")
 	b.must(b.store.FinishStep(ctx, last, 0, ""))
@@ -258,9 +258,9 @@ func journalParked(b bundle) {
 	b.write(func(tx *store.Tx) error { return tx.WakeRun(id) })
 	same(b, "state once woken", GetRun(b, b.store, id).State, work.RunParked)
 
-	b.write(func(tx *store.Tx) error { return tx.RetryRun(id) })
-	b.refused(store.ErrStale, func(tx *store.Tx) error { return tx.RetryRun(id) })
-	b.refused(store.ErrStale, func(tx *store.Tx) error { return tx.RetryRun("nobody") })
+	b.write(func(tx *store.Tx) error { return tx.RetryRun(id, 1) })
+	b.refused(store.ErrStale, func(tx *store.Tx) error { return tx.RetryRun(id, 1) })
+	b.refused(store.ErrStale, func(tx *store.Tx) error { return tx.RetryRun("nobody", 1) })
 	run = GetRun(b, b.store, id)
 	same(b, "steps", [4]any{run.Steps[0].State, run.Steps[0].Output, run.Steps[1].State, run.Steps[1].Errors},
 		[4]any{work.StepDone, `"kept"`, work.StepPending, 0})

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"framagit.org/frama/frama/services/control"
+	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/work"
+)
+
+// secret is part of every secret that scripts configure or type: no output may hold it.
+const secret = "s3cr3t"
+
+// TestScripts drives the real command. A script's commands are ok, fails and refused, which expect a status of 0, 1
+// and 2, and seed, which makes what the form and the worker would.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setUpScript,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ok":      expect(exitOK),
+			"fails":   expect(exitFailed),
+			"refused": expect(exitUsage),
+			"seed":    seed,
+		},
+	})
+}
+
+// setUpScript gives a script a configuration of its own, in which nothing answers.
+func setUpScript(env *testscript.Env) error {
+	in := func(name string) string { return filepath.Join(env.WorkDir, name) }
+	text := tomlTable("", "database", "sqlite:"+in("frama.db")) +
+		tomlTable("seal", "key_file", in("seal.key")) +
+		tomlTable("nomad", "address", "http://127.0.0.1:9", "token", secret+"-nomad") +
+		tomlTable("acme", "directory", "https://127.0.0.1:9/dir", "eab_key_id", "k", "eab_hmac", secret+"-eab") +
+		tomlTable("edge", "token", secret+"-edge") +
+		tomlTable("smtp", "host", "127.0.0.1", "port", 9, "tls", "none", "username", "frama", "password", secret+"-smtp") +
+		tomlTable("backing", "db_password", secret+"-backing")
+	env.Setenv("FRAMA_CONFIG", in("frama.toml"))
+	return os.WriteFile(in("frama.toml"), []byte(text), 0o600)
+}
+
+// expect makes the command that runs frama and expects a status.
+func expect(want int) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg {
+			ts.Fatalf("say which status is expected: ok, fails or refused")
+		}
+		err := ts.Exec("frama", args...)
+		got := 0
+		var exit *exec.ExitError
+		switch {
+		case errors.As(err, &exit):
+			got = exit.ExitCode()
+		case err != nil:
+			ts.Fatalf("frama: %v", err)
+		}
+		said := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+		if got != want {
+			ts.Fatalf("frama %s: status %d, want %d", strings.Join(args, " "), got, want)
+		}
+		if strings.Contains(said, secret) {
+			ts.Fatalf("frama %s prints a secret", strings.Join(args, " "))
+		}
+		if got != 0 && strings.TrimSpace(said) == "" {
+			ts.Fatalf("frama %s fails without a word", strings.Join(args, " "))
+		}
+	}
+}
+
+// seed makes a request of an association, and takes it as far as the state says: seed pending|approved|failed NAME. The
+// identifiers are then in $REQUEST, $SPACE and $RUN.
+func seed(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: seed pending|approved|failed NAME")
+	}
+	ctx, slug := context.Background(), args[1]
+	c := &cli{in: strings.NewReader(""), out: io.Discard, err: io.Discard, file: ts.Getenv("FRAMA_CONFIG")}
+	a, err := c.open(ctx)
+	ts.Check(err)
+	defer a.store.Close()
+	anybody, staff := hosting.Actor{Name: "public"}, hosting.Actor{Name: "test", Role: hosting.RoleAdmin}
+	offer := a.control.Offer()
+	request, err := a.control.Submit(ctx, anybody, hosting.Submission{
+		Association: hosting.Association{Name: "Les Amis de " + slug, RNA: "W751234567"},
+		Contact:     hosting.Contact{Name: "Camille Martin", Email: "contact@" + slug + ".example", Lang: "fr"},
+		Purpose:     "Écrire à plusieurs.", Slug: slug, Kinds: offer.Kinds, Plan: offer.Plans[0], Charter: offer.CharterVersion,
+	})
+	ts.Check(err)
+	_, err = a.control.Confirm(ctx, anybody, a.links().ConfirmToken(request.ID))
+	ts.Check(err)
+	ts.Setenv("REQUEST", request.ID)
+	if args[0] == "pending" {
+		return
+	}
+	space, err := a.control.Approve(ctx, staff, request.ID)
+	ts.Check(err)
+	if args[0] == "failed" {
+		ts.Check(park(ctx, a, space.ID))
+	}
+	v, err := a.control.Space(ctx, staff, space.ID)
+	ts.Check(err)
+	ts.Setenv("SPACE", space.ID)
+	ts.Setenv("RUN", v.LastRun().ID)
+}
+
+// park lets a space's run fail at its first step, for good.
+func park(ctx context.Context, a *app, space string) error {
+	def := work.Definition{Kind: control.RunProvision, Version: control.RunProvisionVersion}
+	for _, name := range control.ProvisionSteps() {
+		def.Steps = append(def.Steps, work.Named{Name: name, Do: func(context.Context, work.Run) (any, error) {
+			return nil, work.Permanent(errors.New("the machine room is under water"))
+		}})
+	}
+	w := a.worker("test", []work.Definition{def})
+	w.Spaces, w.Log = []string{space}, slog.New(slog.DiscardHandler)
+	_, err := w.Once(ctx)
+	return err
+}
+
+// TestEveryCommand: each has a sentence, an example that starts as one types it, and help that shows it.
+func TestEveryCommand(t *testing.T) {
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, child := range cmd.Commands() {
+			walk(child)
+		}
+		if cmd.Short == "" {
+			t.Errorf("%s has no sentence of help", cmd.CommandPath())
+		}
+		if !strings.Contains(cmd.Example, cmd.CommandPath()) {
+			t.Errorf("%s has no example of itself: %q", cmd.CommandPath(), cmd.Example)
+		}
+		for _, line := range strings.Split(cmd.Example, "\n") {
+			if !strings.HasPrefix(line, "  ") {
+				t.Errorf("an example of %s is not set in: %q", cmd.CommandPath(), line)
+			}
+		}
+		var out, errs strings.Builder
+		args := append(strings.Fields(cmd.CommandPath())[1:], "--help")
+		if status := run(t.Context(), args, strings.NewReader(""), &out, &errs); status != exitOK || errs.Len() > 0 {
+			t.Errorf("frama %s: status %d, %s", strings.Join(args, " "), status, errs.String())
+		}
+		if !strings.Contains(out.String(), strings.TrimSpace(cmd.Example)) {
+			t.Errorf("frama %s does not show the example", strings.Join(args, " "))
+		}
+		if !cmd.HasParent() {
+			return
+		}
+		for _, long := range []string{cmd.Short, cmd.Long} {
+			if strings.HasSuffix(strings.TrimSpace(long), "…") {
+				t.Errorf("%s: unfinished help %q", cmd.CommandPath(), long)
+			}
+		}
+	}
+	c := &cli{}
+	root := c.root()
+	walk(root)
+}
