@@ -59,9 +59,12 @@ func (p *Provisioner) issue(ctx context.Context, c hosting.Certificate) error {
 	if err != nil {
 		after := RenewalBackoff(c.Attempts)
 		var temporary *TemporaryError
-		if errors.As(err, &temporary) {
+		switch {
+		case errors.As(err, &temporary):
 			after = max(after, temporary.After)
-		} else {
+		case errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrDiskFull):
+			return err // the account could not be read or kept: nothing the authority said
+		default:
 			// The authority said no. Asking again uses up its patience (five failed validations an hour at Let's Encrypt).
 			err = &RefusedError{Reason: fmt.Sprintf("the authority refuses a certificate for %s", c.Host), Err: err}
 		}

@@ -24,8 +24,7 @@ type figure struct {
 }
 
 func (f figure) print() {
-	// A new line first: the test framework has begun one with the benchmark's name.
-	fmt.Printf("\nbench %s value=%s unit=%s ratio=%.2f against=%s\n", f.name, significant(f.value), f.unit, f.ratio, f.against)
+	fmt.Printf("bench %s value=%s unit=%s ratio=%.2f against=%s\n", f.name, significant(f.value), f.unit, f.ratio, f.against)
 	if f.goal > 0 {
 		verdict := "met"
 		if f.ratio > f.goal {
@@ -35,8 +34,11 @@ func (f figure) print() {
 	}
 }
 
+// begin ends the line that the test framework began with the benchmark's name.
+func begin() { fmt.Println() }
+
 // say prints progress.
-func say(format string, args ...any) { fmt.Printf("\n  "+format+"\n", args...) }
+func say(format string, args ...any) { fmt.Printf("  "+format+"\n", args...) }
 
 // significant writes three digits, or all of the integer part.
 func significant(v float64) string {

@@ -22,6 +22,7 @@ import (
 
 	"framagit.org/frama/frama/deploy/dev"
 	"framagit.org/frama/frama/deploy/journey"
+	"framagit.org/frama/frama/services/control"
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/store"
 )
@@ -38,6 +39,7 @@ const (
 //
 // Rounds alternate. The loop does half of its jobs in each of the two rounds: its time is a sum anyway.
 func BenchmarkProvision(b *testing.B) {
+	begin()
 	p := newProvisionBench(b)
 	var healthy, active, floor []time.Duration
 	var loop time.Duration
@@ -137,9 +139,11 @@ func (p *provisionBench) frama(b *testing.B, round int) (healthy, active time.Du
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, name := range []string{"place", "secrets", "volumes", "jobs", "healthy", "certificate", "route", "probe", "activate"} {
-		say("the last space had its step %s after %.1f s", name, steps[name].Sub(start).Seconds())
+	var when []string
+	for _, name := range control.ProvisionSteps() {
+		when = append(when, fmt.Sprintf("%s %.1f", name, steps[name].Sub(start).Seconds()))
 	}
+	say("seconds after which the last space had each step: %s", strings.Join(when, ", "))
 	p.clear(b, jobs)
 	return steps["healthy"].Sub(start), active
 }
@@ -147,18 +151,18 @@ func (p *provisionBench) frama(b *testing.B, round int) (healthy, active time.Du
 // approve makes an approved space with one application.
 func (p *provisionBench) approve(b *testing.B, slug string) hosting.Space {
 	b.Helper()
-	ctx, control, q := b.Context(), p.app.control, journey.Sample(slug)
-	request, err := control.Submit(ctx, p.app.public(), hosting.Submission{
+	ctx, desk, q := b.Context(), p.app.control, journey.Sample(slug)
+	request, err := desk.Submit(ctx, p.app.public(), hosting.Submission{
 		Association: hosting.Association{Name: q.Association}, Contact: hosting.Contact{Name: q.Contact, Email: q.Email, Lang: "fr"},
-		Purpose: q.Purpose, Slug: slug, Kinds: []string{"pads"}, Plan: control.Offer().Plans[0], Charter: control.Offer().CharterVersion,
+		Purpose: q.Purpose, Slug: slug, Kinds: []string{"pads"}, Plan: desk.Offer().Plans[0], Charter: desk.Offer().CharterVersion,
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := control.Confirm(ctx, p.app.public(), p.app.links().ConfirmToken(request.ID)); err != nil {
+	if _, err := desk.Confirm(ctx, p.app.public(), p.app.links().ConfirmToken(request.ID)); err != nil {
 		b.Fatal(err)
 	}
-	space, err := control.Approve(ctx, hosting.Actor{Name: "bench", Role: hosting.RoleAdmin}, request.ID)
+	space, err := desk.Approve(ctx, hosting.Actor{Name: "bench", Role: hosting.RoleAdmin}, request.ID)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -61,6 +61,7 @@ Configuration comes from ` + defaultFile + `, FRAMA_… variables and flags; "fr
   frama doctor                  checks everything frama depends on
   frama request list            requests that wait for a decision
   frama provision               provisions every approved space`,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -116,6 +117,7 @@ func cobraRefused(err error) bool {
 func parent(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(children...)
 	cmd.Example = "  frama " + cmd.Name() + " " + children[0].Name()
+	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return cmd.Help()
@@ -202,6 +204,13 @@ func (c *cli) logger(conf config) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(c.err, options))
 	}
 	return slog.New(slog.NewTextHandler(c.err, options))
+}
+
+// choices adds a flag that takes one of a few words, and completes them. Whether it is one of them is for the command
+// to check, with oneOf.
+func choices(cmd *cobra.Command, to *string, name, fallback string, words []string) {
+	cmd.Flags().StringVar(to, name, fallback, strings.Join(words, ", "))
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 
 func envOr(environ []string, name, fallback string) string {

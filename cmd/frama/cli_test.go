@@ -16,6 +16,7 @@ import (
 
 	"framagit.org/frama/frama/services/control"
 	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/store"
 	"framagit.org/frama/frama/services/work"
 )
 
@@ -121,8 +122,12 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 func park(ctx context.Context, a *app, space string) error {
 	def := work.Definition{Kind: control.RunProvision, Version: control.RunProvisionVersion}
 	for _, name := range control.ProvisionSteps() {
-		def.Steps = append(def.Steps, work.Named{Name: name, Do: func(context.Context, work.Run) (any, error) {
-			return nil, work.Permanent(errors.New("the machine room is under water"))
+		def.Steps = append(def.Steps, work.Named{Name: name, Do: func(ctx context.Context, run work.Run) (any, error) {
+			err := a.store.Write(ctx, func(tx *store.Tx) error {
+				_, err := tx.MoveSpace(run.SpaceID, hosting.SpaceProvisioning)
+				return err
+			})
+			return nil, work.Permanent(errors.Join(errors.New("the machine room is under water"), err))
 		}})
 	}
 	w := a.worker("test", []work.Definition{def})

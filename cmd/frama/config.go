@@ -243,6 +243,12 @@ func readEnvironment(v *viper.Viper, environ []string) error {
 			continue
 		}
 		if k, ok := known[name]; ok {
+			if k.secret && envOr(environ, name+"_FILE", "") != "" {
+				return usageError{fmt.Errorf("environment: %s and %s_FILE are both set: keep one", name, name)}
+			}
+			if k.secret {
+				v.Set(k.name+"_file", "") // the configuration file may name one
+			}
 			if k.kind.Kind() == reflect.Slice {
 				v.Set(k.name, strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }))
 			} else {

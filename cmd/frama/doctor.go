@@ -77,10 +77,6 @@ func writeFindings(w io.Writer, findings []finding) {
 func (c *cli) examine(ctx context.Context, conf config) []finding {
 	var all []finding
 	add := func(f ...finding) { all = append(all, f...) }
-	if f, absent := missing(conf); absent {
-		add(f)
-		return append(all, (&app{config: conf, log: c.logger(conf)}).examineOthers(ctx)...)
-	}
 	a, err := c.wireExisting(ctx, conf)
 	if err != nil {
 		add(finding{"database", false, err.Error(), "see database, seal.key_file and catalogue.dirs in the configuration"})
@@ -90,31 +86,14 @@ func (c *cli) examine(ctx context.Context, conf config) []finding {
 		add(a.examineDatabase(ctx))
 		add(examineDisk(conf)...)
 	}
-	add(a.examineOthers(ctx)...)
+	add(a.examineNomad(ctx)...)
+	add(a.examineACME(ctx)...)
+	add(a.examineMail(ctx))
+	add(examineDNS(ctx, conf.Platform.Domain))
 	if a.store != nil {
 		add(a.examineEdges(ctx))
 	}
 	return all
-}
-
-// examineOthers looks at what needs no database.
-func (a *app) examineOthers(ctx context.Context) []finding {
-	all := append(a.examineNomad(ctx), a.examineACME(ctx)...)
-	return append(all, a.examineMail(ctx), examineDNS(ctx, a.config.Platform.Domain))
-}
-
-// missing finds files that the first frama migrate makes: opening them would make them.
-func missing(conf config) (finding, bool) {
-	if path, lite := strings.CutPrefix(conf.Database, "sqlite:"); lite {
-		if _, err := os.Stat(path); err != nil {
-			return finding{"database", false, err.Error(), "run frama migrate to make it, or correct database"}, true
-		}
-	}
-	if _, err := os.Stat(conf.Seal.KeyFile); err != nil {
-		return finding{"seal key", false, err.Error(),
-			"put back the key file that belongs to the database; with a new database, run frama migrate to make it"}, true
-	}
-	return finding{}, false
 }
 
 // wireExisting connects to a database that is there: looking must not make one.

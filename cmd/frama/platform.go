@@ -47,8 +47,7 @@ func (p *platform) start(ctx context.Context) error {
 	group.Go(func() (err error) {
 		defer p.timed("Nomad, the scheduler")(&err)
 		p.nomad, err = dev.StartNomad(ctx, dev.NomadOptions{
-			Data: filepath.Join(o.data, "nomad"), HTTP: dev.Port{Number: o.nomad, Option: "--nomad-port"},
-			RPC: dev.Port{Number: o.nomad + 1, Option: "--nomad-port"}, Serf: dev.Port{Number: o.nomad + 2, Option: "--nomad-port"},
+			Data: filepath.Join(o.data, "nomad"), HTTP: o.nomadPort(0), RPC: o.nomadPort(1), Serf: o.nomadPort(2),
 			NativeDir: native, Progress: func(text string) { fmt.Fprintln(p.cli.out, "  Nomad:", text) },
 		})
 		return err
@@ -64,6 +63,15 @@ func (p *platform) start(ctx context.Context) error {
 		return err
 	})
 	return group.Wait()
+}
+
+// nomadPort is one of the three ports of Nomad, which follow each other; with 0 each is any that is free.
+func (o devOptions) nomadPort(n int) dev.Port {
+	port := dev.Port{Number: o.nomad, Option: "--nomad-port"}
+	if o.nomad != 0 {
+		port.Number += n
+	}
+	return port
 }
 
 // timed says that a part started and how long it took.

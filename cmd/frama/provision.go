@@ -11,6 +11,7 @@ import (
 
 	"framagit.org/frama/frama/services/control"
 	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/store"
 	"framagit.org/frama/frama/services/work"
 )
 
@@ -59,6 +60,9 @@ func (c *cli) provision(ctx context.Context, a *app, names []string, o provision
 	if err != nil {
 		return err
 	}
+	if err := a.wake(ctx, targets); err != nil {
+		return err
+	}
 	show := newProgress(c, now)
 	if len(targets) == 0 && !o.follow {
 		show.nothing()
@@ -85,6 +89,25 @@ func (c *cli) provision(ctx context.Context, a *app, names []string, o provision
 	watchErr := c.watch(ctx, a, show, targets, o.follow)
 	cancel()
 	return errors.Join(watchErr, group.Wait())
+}
+
+// wake lets runs that wait be tried at once: whoever gives the command has mended what they waited for, or looks whether
+// it is.
+func (a *app) wake(ctx context.Context, spaces []string) error {
+	return a.store.Write(ctx, func(tx *store.Tx) error {
+		for _, id := range spaces {
+			runs, err := tx.RunsOf(id, 1)
+			if err != nil {
+				return err
+			}
+			for _, r := range runs {
+				if err := tx.WakeRun(r.ID); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // targets returns the IDs of the spaces to work on. A failed run that was asked for is made ready again.

@@ -22,6 +22,7 @@ func newRequestCommand(c *cli) *cobra.Command {
 
 func newRequestListCommand(c *cli) *cobra.Command {
 	var state, text string
+	states := append([]string{"all"}, strs(hosting.RequestStates())...)
 	cmd := &cobra.Command{
 		Use: "list", Args: cobra.NoArgs, Short: "Lists requests; those that wait for a decision by default",
 		Example: "  frama request list\n  frama request list --state all --search lilas --json",
@@ -29,7 +30,7 @@ func newRequestListCommand(c *cli) *cobra.Command {
 			filter := control.RequestFilter{State: hosting.RequestState(state), Text: text, Size: 200}
 			if state == "all" {
 				filter.State = ""
-			} else if err := oneOf("--state", state, append([]string{"all"}, strs(hosting.RequestStates())...)); err != nil {
+			} else if err := oneOf("--state", state, states); err != nil {
 				return err
 			}
 			a, err := c.open(cmd.Context())
@@ -57,7 +58,7 @@ func newRequestListCommand(c *cli) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&state, "state", string(hosting.RequestPending), "unconfirmed, pending, approved, refused or all")
+	choices(cmd, &state, "state", string(hosting.RequestPending), states)
 	cmd.Flags().StringVar(&text, "search", "", "words in name, contact, address or number")
 	return cmd
 }

@@ -16,12 +16,13 @@ func newRunCommand(c *cli) *cobra.Command {
 
 func newRunListCommand(c *cli) *cobra.Command {
 	var state string
+	states := []string{"ready", "running", "parked", "done"}
 	cmd := &cobra.Command{
 		Use: "list", Args: cobra.NoArgs, Short: "Lists runs, the newest first",
 		Example: "  frama run list --state parked",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if state != "" {
-				if err := oneOf("--state", state, []string{"ready", "running", "parked", "done"}); err != nil {
+				if err := oneOf("--state", state, states); err != nil {
 					return err
 				}
 			}
@@ -48,7 +49,7 @@ func newRunListCommand(c *cli) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&state, "state", "", "ready, running, parked or done")
+	choices(cmd, &state, "state", "", states)
 	return cmd
 }
 

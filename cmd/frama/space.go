@@ -39,6 +39,10 @@ func newSpaceListCommand(c *cli) *cobra.Command {
 				return err
 			}
 			return c.print(page.Spaces, func(w io.Writer) {
+				if len(page.Spaces) == 0 && state+text != "" {
+					fmt.Fprintln(w, "No such space.")
+					return
+				}
 				if len(page.Spaces) == 0 {
 					fmt.Fprintln(w, "No space yet. Requests that wait for a decision: frama request list")
 					return
@@ -58,7 +62,7 @@ func newSpaceListCommand(c *cli) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&state, "state", "", strings.Join(strs(hosting.SpaceStates()), ", "))
+	choices(cmd, &state, "state", "", strs(hosting.SpaceStates()))
 	cmd.Flags().StringVar(&text, "search", "", "words in name, association or address")
 	return cmd
 }

@@ -51,7 +51,7 @@ admin (also manages users). The password never goes on the command line, where o
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "name as colleagues see it")
-	cmd.Flags().StringVar(&role, "role", string(hosting.RoleReviewer), "reviewer, operator or admin")
+	choices(cmd, &role, "role", string(hosting.RoleReviewer), strs(hosting.Roles()))
 	return cmd
 }
 

@@ -119,13 +119,12 @@ func (j Journey) Ask(ctx context.Context, _ *Result) error {
 func (j Journey) Confirm(ctx context.Context, r *Result) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	// The newest link: an address may have asked before.
-	mails, err := j.waitFor(ctx, j.Request.Email, regexp.MustCompile(regexp.QuoteMeta(j.PublicURL)+`/confirm/[A-Za-z0-9_-]{43}`))
+	link, err := j.ConfirmLink(ctx)
 	if err != nil {
 		return err
 	}
 	b := NewBrowser()
-	if err := b.Open(ctx, mails); err != nil {
+	if err := b.Open(ctx, link); err != nil {
 		return err
 	}
 	if err := b.Submit(ctx, "/confirm/", nil); err != nil {
@@ -138,8 +137,10 @@ func (j Journey) Confirm(ctx context.Context, r *Result) error {
 	return nil
 }
 
-// waitFor waits for the request's own mail and returns the link in it.
-func (j Journey) waitFor(ctx context.Context, to string, link *regexp.Regexp) (string, error) {
+// ConfirmLink waits for the mail that asks for a confirmation and returns the link in it; the newest, since an address
+// may have asked before.
+func (j Journey) ConfirmLink(ctx context.Context) (string, error) {
+	to, link := j.Request.Email, regexp.MustCompile(regexp.QuoteMeta(j.PublicURL)+`/confirm/[A-Za-z0-9_-]{43}`)
 	for {
 		mails, err := j.Mailbox.All(ctx, to)
 		for i := len(mails) - 1; err == nil && i >= 0; i-- {

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
-	"time"
 )
 
 // Mailbox reads the mails that the development platform's maildev caught.
@@ -49,23 +47,4 @@ func (m Mailbox) All(ctx context.Context, to string) ([]Mail, error) {
 		}
 	}
 	return found, nil
-}
-
-// Wait returns the first mail to an address whose text matches, and the match.
-func (m Mailbox) Wait(ctx context.Context, to string, text *regexp.Regexp) (Mail, string, error) {
-	for {
-		mails, err := m.All(ctx, to)
-		if err == nil {
-			for _, mail := range mails {
-				if match := text.FindString(mail.Text); match != "" {
-					return mail, match, nil
-				}
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return Mail{}, "", fmt.Errorf("no mail to %s with %s came: %w", to, text, ctx.Err())
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
 }

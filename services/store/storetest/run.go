@@ -302,7 +302,7 @@ func journalRace(b bundle) {
 	for n := range workers {
 		j := work.Journal([]*store.Store{b.store, second}[n%2])
 		all.Go(func() {
-			for misses := 0; misses < 20; {
+			for misses, hits := 0, 0; misses < 20 && hits <= spaces; {
 				c, ok, err := j.ClaimRun(context.Background(), fmt.Sprint("w", n), nil, lease)
 				if err != nil {
 					b.Error(err)
@@ -313,6 +313,7 @@ func journalRace(b bundle) {
 					time.Sleep(time.Millisecond)
 					continue
 				}
+				hits++
 				mu.Lock()
 				claimed = append(claimed, c.Run.ID)
 				mu.Unlock()
