@@ -32,7 +32,7 @@ unit: ## runs the fast tests: no network, no root
 	@go test -race ./...
 
 e2e: tools ## runs the journey on the real parts only
-	@deploy/tools/test ./deploy/e2e
+	@deploy/tools/test -run TestJourney ./cmd/frama
 
 lint: ## checks format, vet, import arrows and style
 	@deploy/tools/get golangci && $(CACHE)/bin/golangci-lint run ./... && $(CACHE)/bin/golangci-lint run --build-tags e2e ./...
@@ -41,7 +41,7 @@ bench: build tools ## prints one line per figure, each against a bare way of doi
 	@go test -tags e2e -run '^$$' -timeout 30m -bench . ./deploy/bench 2>&1 | grep -E '^bench |FAIL|panic|---' || exit 1
 
 screenshots: build tools ## takes the pictures of docs/images again
-	@FRAMA_SCREENSHOTS=$(CURDIR)/docs/images go test -tags e2e -count 1 -run TestJourney ./deploy/e2e
+	@FRAMA_SCREENSHOTS=$(CURDIR)/docs/images go test -tags e2e -count 1 -run TestJourney ./cmd/frama
 
 clean: ## removes what was built; data and the cache stay
 	@rm -rf bin

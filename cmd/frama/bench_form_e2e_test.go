@@ -55,8 +55,8 @@ func BenchmarkForm(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	launch(b, filepath.Join(dir, "form.log"), []string{"FRAMA_TEST_ROLE=form", "FRAMA_TEST_CONFIG=" + file}, binary)
-	launch(b, filepath.Join(dir, "bare.log"), nil, buildBare(b, "bare", bareForm), local(1), filepath.Join(dir, "bare.db"))
+	launchBinary(b, filepath.Join(dir, "form.log"), []string{"FRAMA_TEST_ROLE=form", "FRAMA_TEST_CONFIG=" + file}, binary)
+	launchBinary(b, filepath.Join(dir, "bare.log"), nil, buildBare(b, "bare", bareForm), local(1), filepath.Join(dir, "bare.db"))
 	for _, address := range []string{local(0), local(1)} {
 		await(b, 20*time.Second, "the server at "+address, func() error { return answers(http.DefaultClient, "http://"+address+"/healthz") })
 	}

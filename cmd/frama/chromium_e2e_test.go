@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,9 @@ func openWindow(t *testing.T) *window {
 	w := &window{t: t, folder: os.Getenv("FRAMA_SCREENSHOTS")}
 	if w.folder == "" {
 		w.folder = t.TempDir()
+	}
+	if err := os.MkdirAll(w.folder, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
@@ -70,11 +74,16 @@ func (w *window) eval(script string) string {
 	return text
 }
 
+// wait asks again and again from here: a script that waits in the page dies when the page is left.
 func (w *window) wait(script string) {
 	w.t.Helper()
-	if _, err := chromedp.Run(w.ctx, chromedp.Poll[bool]("Boolean("+script+")", chromedp.WithPollingTimeout(30*time.Second))); err != nil {
-		w.t.Fatalf("waiting for %s: %v\n%s", script, err, w.eval("document.body.innerText"))
-	}
+	await(w.t, 30*time.Second, "waiting for "+script, func() error {
+		ok, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool]("Boolean("+script+")"))
+		if err == nil && !ok {
+			err = errors.New("not yet")
+		}
+		return err
+	})
 }
 
 // shoot takes a picture of the whole page.
@@ -100,8 +109,9 @@ func (b *bed) askInChromium(w *window, j journey.Journey) string {
 		w.run(chromedp.Click(`input[name=kinds][value=` + kind + `]`))
 	}
 	w.wait(`document.getElementById("slug").value !== ""`) // proposed from the name
-	w.run(chromedp.SetValue("#slug", ""), chromedp.SendKeys("#slug", q.Slug), chromedp.Click("#charter"))
-	w.wait(`document.querySelector("#slug-answer .hosts")`)
+	w.eval(`(document.getElementById("slug").select(), "")`) // typing replaces what is selected
+	w.run(chromedp.SendKeys("#slug", q.Slug), chromedp.Click("#charter"))
+	w.wait(`document.querySelector("#slug-answer .hosts").innerText.includes("` + q.Slug + `-pads.")`)
 	w.shoot("form")
 	w.run(chromedp.Submit("#request-form"))
 	w.wait(`location.pathname === "/request/sent"`)

@@ -93,29 +93,39 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	a, err := c.open(ctx)
 	ts.Check(err)
 	defer a.store.Close()
-	anybody, staff := hosting.Actor{Name: "public"}, hosting.Actor{Name: "test", Role: hosting.RoleAdmin}
-	offer := a.control.Offer()
-	request, err := a.control.Submit(ctx, anybody, hosting.Submission{
-		Association: hosting.Association{Name: "Les Amis de " + slug, RNA: "W751234567"},
-		Contact:     hosting.Contact{Name: "Camille Martin", Email: "contact@" + slug + ".example", Lang: "fr"},
-		Purpose:     "Écrire à plusieurs.", Slug: slug, Kinds: offer.Kinds, Plan: offer.Plans[0], Charter: offer.CharterVersion,
-	})
-	ts.Check(err)
-	_, err = a.control.Confirm(ctx, anybody, a.links().ConfirmToken(request.ID))
+	request, err := request(ctx, a, slug)
 	ts.Check(err)
 	ts.Setenv("REQUEST", request.ID)
 	if args[0] == "pending" {
 		return
 	}
-	space, err := a.control.Approve(ctx, staff, request.ID)
+	space, err := a.control.Approve(ctx, tester, request.ID)
 	ts.Check(err)
 	if args[0] == "failed" {
 		ts.Check(park(ctx, a, space.ID))
 	}
-	v, err := a.control.Space(ctx, staff, space.ID)
+	v, err := a.control.Space(ctx, tester, space.ID)
 	ts.Check(err)
 	ts.Setenv("SPACE", space.ID)
 	ts.Setenv("RUN", v.LastRun().ID)
+}
+
+// tester may do everything.
+var tester = hosting.Actor{Name: "test", Role: hosting.RoleAdmin}
+
+// request makes a confirmed request of an association for every kind there is.
+func request(ctx context.Context, a *app, slug string) (hosting.Request, error) {
+	anybody, offer := hosting.Actor{Name: "public"}, a.control.Offer()
+	made, err := a.control.Submit(ctx, anybody, hosting.Submission{
+		Association: hosting.Association{Name: "Les Amis de " + slug, RNA: "W751234567"},
+		Contact:     hosting.Contact{Name: "Camille Martin", Email: "contact@" + slug + ".example", Lang: "fr"},
+		Purpose:     "Écrire à plusieurs.", Slug: slug, Kinds: offer.Kinds, Plan: offer.Plans[0], Charter: offer.CharterVersion,
+	})
+	if err != nil {
+		return made, err
+	}
+	_, err = a.control.Confirm(ctx, anybody, a.links().ConfirmToken(made.ID))
+	return made, err
 }
 
 // park lets a space's run fail at its first step, for good.

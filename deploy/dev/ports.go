@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -56,18 +57,30 @@ func FreePort() (int, error) {
 	return ports[0], nil
 }
 
-// FreePorts returns n ports of 127.0.0.1 that are free now, all different.
+// FreePorts are looked for where nothing else picks ports by itself: below the kernel's range for outgoing connections,
+// which under load takes a port between the look and the use, and above Nomad's own range here.
+const (
+	freeMin = 21000
+	freeMax = 32000
+)
+
+// FreePorts returns n ports of 127.0.0.1 that are free now, all different. They are drawn by chance, so that two
+// processes that look at the same time hardly ever find the same.
 func FreePorts(n int) ([]int, error) {
 	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
+	for range 1000 {
+		if len(ports) == n {
+			return ports, nil
+		}
+		port := freeMin + rand.IntN(freeMax-freeMin)
+		l, err := net.Listen("tcp", Port{Number: port}.Address()) //nolint:noctx // it does not wait
 		if err != nil {
-			return nil, fmt.Errorf("find free ports: %w", err)
+			continue
 		}
 		defer l.Close() // only at the end, so that no port comes twice
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, port)
 	}
-	return ports, nil
+	return nil, fmt.Errorf("find %d free ports between %d and %d", n, freeMin, freeMax)
 }
 
 // holderOf names the process that listens on the port: "nginx (process 123)"; empty when it cannot be found, for
