@@ -56,7 +56,7 @@ type platformConf struct {
 }
 
 type sealConfig struct {
-	KeyFile string `mapstructure:"key_file" default:"/var/lib/frama/seal.key" doc:"key that protects private keys at rest; made on the first start, keep a copy"`
+	KeyFile string `mapstructure:"key_file" default:"/var/lib/frama/seal.key" doc:"key that protects private keys at rest; made by frama migrate, keep a copy"`
 }
 
 type logConfig struct {

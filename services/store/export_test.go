@@ -42,3 +42,6 @@ func (s *Store) Pragmas(name string) (write, read string, err error) {
 	}
 	return write, read, s.read.QueryRow("PRAGMA " + name).Scan(&read)
 }
+
+// Waiting is how many writes wait for the turn to write to SQLite.
+func (s *Store) Waiting() int { return int(s.together.waiting.Load()) }

@@ -32,7 +32,8 @@ var (
 
 // Store is an open database.
 type Store struct {
-	write, read *sql.DB // the same pool on PostgreSQL
+	write, read *sql.DB   // the same pool on PostgreSQL
+	together    *together // how SQLite writes; nil on PostgreSQL
 	postgres    bool
 	options     Options
 }
@@ -80,12 +81,14 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 		}
 		var err error
 		// One connection writes: SQLite has one writer anyway, and queueing in Go is fair where its busy handler is not.
-		if s.write, err = openSQLite(path, "&_txlock=immediate", 1); err != nil {
+		// What savepoints need to be undone stays in memory instead of a temporary file.
+		if s.write, err = openSQLite(path, "&_txlock=immediate&_pragma=temp_store(2)", 1); err != nil {
 			return nil, err
 		}
 		if s.read, err = openSQLite(path, "&_pragma=query_only(1)", 8); err != nil {
 			return nil, err
 		}
+		s.together = newTogether(s.write, o.Hook)
 	}
 	if err := s.Ping(ctx); err != nil {
 		_ = s.Close()
@@ -147,7 +150,8 @@ func (s *Store) Dialect() string {
 // equals itself once it was stored. After a statement that failed, nothing more can be done in the transaction:
 // PostgreSQL has it so, and SQLite is held to the same.
 type Tx struct {
-	ctx    context.Context
+	ctx    context.Context // of the statements
+	caller context.Context // of whoever wants the result
 	tx     *sql.Tx
 	store  *Store
 	failed error
@@ -160,6 +164,15 @@ func (tx *Tx) NewID() string { return tx.store.options.NewID() }
 // Write runs f in one transaction and commits it, or leaves nothing behind. On PostgreSQL f may run again after a
 // serialization failure or a deadlock, so it must not act on the world.
 func (s *Store) Write(ctx context.Context, f func(*Tx) error) error {
+	if s.together != nil {
+		err := s.together.write(ctx, func(sqlTx *sql.Tx) error {
+			return s.run(&Tx{ctx: context.WithoutCancel(ctx), caller: ctx, tx: sqlTx}, f)
+		})
+		if err != nil {
+			err = translate(err)
+		}
+		return err
+	}
 	for attempt := 0; ; attempt++ {
 		err := s.attempt(ctx, s.write, f, true)
 		if err == nil || attempt == 4 || !retryable(err) {
@@ -179,12 +192,8 @@ func (s *Store) attempt(ctx context.Context, db *sql.DB, f func(*Tx) error, writ
 		return translate(fmt.Errorf("begin a transaction: %w", err))
 	}
 	defer sqlTx.Rollback() //nolint:errcheck // does nothing after a commit
-	tx := &Tx{ctx: ctx, tx: sqlTx, store: s, Now: s.options.Now().UTC().Truncate(time.Microsecond)}
-	if err := f(tx); err != nil {
-		return translate(err)
-	}
-	if tx.failed != nil {
-		return tx.failed
+	if err := s.run(&Tx{ctx: ctx, caller: ctx, tx: sqlTx}, f); err != nil {
+		return err
 	}
 	if write && s.options.Hook != nil {
 		s.options.Hook(BeforeCommit)
@@ -198,6 +207,23 @@ func (s *Store) attempt(ctx context.Context, db *sql.DB, f func(*Tx) error, writ
 	return nil
 }
 
+// run is what happens in a transaction before its end.
+func (s *Store) run(tx *Tx, f func(*Tx) error) error {
+	tx.store, tx.Now = s, s.options.Now().UTC().Truncate(time.Microsecond)
+	if err := f(tx); err != nil {
+		return translate(err)
+	}
+	return tx.ready()
+}
+
+// ready says why no more can be done in the transaction: a statement failed, or nobody waits for the result any more.
+func (tx *Tx) ready() error {
+	if tx.failed == nil && tx.caller.Err() != nil {
+		tx.failed = tx.caller.Err()
+	}
+	return tx.failed
+}
+
 // isolation gives a read one snapshot for all its statements, as SQLite always does.
 func (s *Store) isolation(write bool) *sql.TxOptions {
 	if write || !s.postgres {
@@ -208,8 +234,8 @@ func (s *Store) isolation(write bool) *sql.TxOptions {
 
 // exec runs a statement and says how many rows it changed.
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
-	if tx.failed != nil {
-		return 0, tx.failed
+	if err := tx.ready(); err != nil {
+		return 0, err
 	}
 	res, err := tx.tx.ExecContext(tx.ctx, query, keepable(args)...)
 	if err != nil {
@@ -251,9 +277,9 @@ func short(s string) string { return strings.ToValidUTF8(s[:min(len(s), 300)], "
 type row interface{ Scan(...any) error }
 
 func one[T any](tx *Tx, scan func(row) (T, error), query string, args ...any) (T, error) {
-	if tx.failed != nil {
+	if err := tx.ready(); err != nil {
 		var none T
-		return none, tx.failed
+		return none, err
 	}
 	v, err := scan(tx.tx.QueryRowContext(tx.ctx, query, keepable(args)...))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -266,8 +292,8 @@ func one[T any](tx *Tx, scan func(row) (T, error), query string, args ...any) (T
 }
 
 func many[T any](tx *Tx, scan func(row) (T, error), query string, args ...any) ([]T, error) {
-	if tx.failed != nil {
-		return nil, tx.failed
+	if err := tx.ready(); err != nil {
+		return nil, err
 	}
 	rows, err := tx.tx.QueryContext(tx.ctx, query, keepable(args)...)
 	if err != nil {
