@@ -38,7 +38,8 @@ lint: ## checks format, vet, import arrows and style
 	@deploy/tools/get golangci && $(CACHE)/bin/golangci-lint run ./... && $(CACHE)/bin/golangci-lint run --build-tags e2e ./...
 
 bench: build tools ## prints one line per figure, each against a bare way of doing the same
-	@go test -tags e2e -run '^$$' -timeout 30m -bench . ./deploy/bench 2>&1 | grep -E '^bench |FAIL|panic|---' || exit 1
+	@set -o pipefail; go test -tags e2e -count 1 -run '^$$' -timeout 20m -bench . -benchtime 1x ./cmd/frama 2>&1 \
+		| grep --line-buffered -vE '^(goos|goarch|pkg|cpu|PASS|ok|Benchmark)|ns/op|^$$'
 
 screenshots: build tools ## takes the pictures of docs/images again
 	@FRAMA_SCREENSHOTS=$(CURDIR)/docs/images go test -tags e2e -count 1 -run TestJourney ./cmd/frama

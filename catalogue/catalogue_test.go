@@ -157,7 +157,7 @@ func TestSecretsAreMade(t *testing.T) {
 	}
 	app, _ := c.App("etherpad")
 	makers := app.Generated(rand.Reader)
-	if len(makers) != 3 || len(makers["api_key"]()) != 64 || makers["api_key"]() == makers["api_key"]() {
+	if len(makers) != 3 || len(makers["api_key"]()) != 64 || makers["api_key"]() == makers["session_key"]() {
 		t.Error("makers", makers)
 	}
 	// 255 is above the largest multiple of 62: drawn again, so that no letter is likelier than others.

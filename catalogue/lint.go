@@ -116,7 +116,7 @@ func lintJob(j job) Diagnostics {
 	body := file.Body.(*hclsyntax.Body)
 	declared := lintVariables(body, &diags)
 	lintJobBlocks(body, j.path, &diags)
-	hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics {
+	_ = hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics {
 		switch e := n.(type) {
 		case *hclsyntax.FunctionCallExpr:
 			if outside.MatchString(e.Name) {

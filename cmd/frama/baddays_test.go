@@ -58,7 +58,7 @@ func (h host) environ() []string { return []string{"FRAMA_CONFIG=" + h.file} }
 // serve starts frama serve and waits until it answers.
 func (h host) serve(t testing.TB) *running {
 	t.Helper()
-	r := launch(t, h.environ(), "serve")
+	r := spawn(t, h.environ(), "serve")
 	r.says(20*time.Second, "frama serves")
 	return r
 }

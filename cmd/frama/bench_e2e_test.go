@@ -78,7 +78,7 @@ func buildBare(t testing.TB, name, source string) string {
 	return binary
 }
 
-// launch starts a program whose output goes to a file, and ends it when the benchmark ends or stop is called.
+// launchBinary starts a program whose output goes to a file, and ends it when the benchmark ends or stop is called.
 func launchBinary(t testing.TB, log string, env []string, path string, args ...string) (pid int, stop func()) {
 	t.Helper()
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

@@ -108,7 +108,7 @@ func (b *bed) askInChromium(w *window, j journey.Journey) string {
 	for _, kind := range q.Kinds {
 		w.run(chromedp.Click(`input[name=kinds][value=` + kind + `]`))
 	}
-	w.wait(`document.getElementById("slug").value !== ""`) // proposed from the name
+	w.wait(`document.getElementById("slug").value !== ""`)   // proposed from the name
 	w.eval(`(document.getElementById("slug").select(), "")`) // typing replaces what is selected
 	w.run(chromedp.SendKeys("#slug", q.Slug), chromedp.Click("#charter"))
 	w.wait(`document.querySelector("#slug-answer .hosts").innerText.includes("` + q.Slug + `-pads.")`)

@@ -130,7 +130,7 @@ func examineDisk(conf config) []finding {
 	if err := syscall.Statfs(filepath.Dir(path), &s); err != nil {
 		return []finding{{"disk", false, err.Error(), "make the folder, or correct database"}}
 	}
-	free := int64(s.Bavail) * int64(s.Bsize)
+	free := int64(s.Bavail) * s.Bsize
 	return []finding{{"disk", free >= minFree, fmt.Sprintf("%d MiB free in %s", free>>20, filepath.Dir(path)), "free at least 1 GiB"}}
 }
 

@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,6 +68,10 @@ func newBed(t testing.TB) *bed {
 		if err := p.stop(); err != nil {
 			t.Error(err)
 		}
+		// HAProxy is made to go on without its agent.
+		for _, pid := range haproxies(filepath.Join(dir, "edge")) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	})
 	if err := p.start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -90,6 +96,22 @@ func threePorts(t testing.TB) int {
 	}
 	t.Fatal("no three free ports in a row between 12000 and 20000")
 	return 0
+}
+
+// haproxies are the processes of the HAProxy whose files are in a folder: its path is on their command line.
+func haproxies(folder string) (pids []int) {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is well-formed
+	for _, file := range files {
+		line, err := os.ReadFile(file)
+		program, _, _ := strings.Cut(string(line), "\x00")
+		if err != nil || filepath.Base(program) != "haproxy" || !strings.Contains(string(line), folder+"/") {
+			continue
+		}
+		if pid, err := strconv.Atoi(strings.Split(file, "/")[2]); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // testWriter shows what a part prints with the test's own output.

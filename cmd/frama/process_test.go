@@ -24,8 +24,8 @@ type running struct {
 	out bytes.Buffer
 }
 
-// launch starts frama, with FRAMA_… variables of its own, until the test ends at the latest.
-func launch(t testing.TB, environ []string, args ...string) *running {
+// spawn starts frama, with FRAMA_… variables of its own, until the test ends at the latest.
+func spawn(t testing.TB, environ []string, args ...string) *running {
 	t.Helper()
 	r := &running{t: t, name: "frama " + strings.Join(args, " "), done: make(chan struct{})}
 	r.cmd = exec.Command("frama", args...) // testscript.Main puts this binary into PATH under that name
@@ -117,7 +117,7 @@ func (r *running) ends(within time.Duration, status int) {
 // command runs frama to its end and returns what it said.
 func command(t testing.TB, environ []string, status int, args ...string) string {
 	t.Helper()
-	r := launch(t, environ, args...)
+	r := spawn(t, environ, args...)
 	r.ends(time.Minute, status)
 	return r.said()
 }

@@ -25,7 +25,7 @@ func (p Port) Address() string { return net.JoinHostPort("127.0.0.1", strconv.It
 // Check tells whether the port can be had. If not, the error names the port, who holds it where that can be found,
 // and the option.
 func (p Port) Check() error {
-	l, err := net.Listen("tcp", p.Address()) //nolint:noctx // it does not wait
+	l, err := net.Listen("tcp", p.Address())
 	switch {
 	case err == nil:
 		return l.Close()
@@ -73,7 +73,7 @@ func FreePorts(n int) ([]int, error) {
 			return ports, nil
 		}
 		port := freeMin + rand.IntN(freeMax-freeMin)
-		l, err := net.Listen("tcp", Port{Number: port}.Address()) //nolint:noctx // it does not wait
+		l, err := net.Listen("tcp", Port{Number: port}.Address())
 		if err != nil {
 			continue
 		}

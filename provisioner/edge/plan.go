@@ -14,12 +14,6 @@ import (
 	"framagit.org/frama/frama/provisioner"
 )
 
-// Values of the map for hosts that have no instance to go to.
-const (
-	stateStarting  = string(provisioner.RouteStarting)
-	stateSuspended = string(provisioner.RouteSuspended)
-)
-
 // maxProblem bounds, in characters, what an agent reports about one snapshot.
 const maxProblem = 2000
 

@@ -89,7 +89,8 @@ func setDisconnect(group *api.TaskGroup) {
 	group.Disconnect = &api.DisconnectStrategy{
 		LostAfter: ptr(6 * time.Hour), Replace: ptr(false), Reconcile: ptr(api.ReconcileOptionKeepOriginal),
 	}
-	group.StopAfterClientDisconnect, group.MaxClientDisconnect, group.PreventRescheduleOnLost = nil, nil, nil
+	// What the file may say in the older way of before Nomad 1.8 must not contradict it.
+	group.StopAfterClientDisconnect, group.MaxClientDisconnect, group.PreventRescheduleOnLost = nil, nil, nil //nolint:staticcheck // the old way
 }
 
 // setReschedule keeps trying for ever, ever more slowly: the instance has nowhere else to go.

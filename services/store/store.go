@@ -191,7 +191,7 @@ func (s *Store) attempt(ctx context.Context, db *sql.DB, f func(*Tx) error, writ
 	if err != nil {
 		return translate(fmt.Errorf("begin a transaction: %w", err))
 	}
-	defer sqlTx.Rollback() //nolint:errcheck // does nothing after a commit
+	defer sqlTx.Rollback()
 	if err := s.run(&Tx{ctx: ctx, caller: ctx, tx: sqlTx}, f); err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ func (t *together) pass() {
 func (t *together) commit(g *group) {
 	t.open = nil
 	defer close(g.done)
-	defer g.tx.Rollback() //nolint:errcheck // does nothing after a commit
+	defer g.tx.Rollback()
 	if t.hook != nil {
 		t.hook(BeforeCommit)
 	}

@@ -46,7 +46,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		if ok {
 			all.Go(func() {
 				defer func() { <-slots }()
-				w.conduct(ctx, claim, since)
+				_ = w.conduct(ctx, claim, since) // it has logged what there is to say
 			})
 			failures = 0
 			continue
