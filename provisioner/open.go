@@ -8,9 +8,8 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/mail"
@@ -25,15 +24,17 @@ func (p *Provisioner) certificate(ctx context.Context, run work.Run) (any, error
 	if err != nil {
 		return nil, err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(4)
-	for _, i := range s.instances {
-		group.Go(func() error { return p.ensureCertificate(ctx, i.Host) })
+	var all sync.WaitGroup
+	failures := make([]error, len(s.instances))
+	for n, i := range s.instances {
+		all.Go(func() { failures[n] = p.ensureCertificate(ctx, i.Host) })
 	}
-	return nil, group.Wait()
+	all.Wait()
+	return nil, errors.Join(failures...)
 }
 
-// ensureCertificate orders a certificate unless one that will do is stored. A stored one is never ordered again.
+// ensureCertificate orders a certificate unless one that will do is stored. A stored one is never ordered again, and
+// one that failed not before its time: authorities count failures, and whoever calls frama provision may call it often.
 func (p *Provisioner) ensureCertificate(ctx context.Context, host string) error {
 	var c hosting.Certificate
 	err := p.Store.Write(ctx, func(tx *store.Tx) (err error) {
@@ -46,25 +47,32 @@ func (p *Provisioner) ensureCertificate(ctx context.Context, host string) error 
 	if c.State == hosting.CertificateValid && p.Now().Before(c.NotAfter) {
 		return nil
 	}
+	if wait := c.RenewAt.Sub(p.Now()); c.State == hosting.CertificateWanted && wait > 0 {
+		return &TemporaryError{After: wait, Reason: fmt.Sprintf("the certificate of %s is ordered again at %s: %s",
+			host, c.RenewAt.Format(time.TimeOnly+" MST"), c.LastError)}
+	}
 	return p.issue(ctx, c)
 }
 
-// issue orders a certificate and keeps it. A failure is kept with it too, where people look.
+// issue orders a certificate and keeps it. A failure is kept with it too, where people look. What the authority
+// answered is written down also when frama is asked to stop meanwhile: the order counts there in any case.
 func (p *Provisioner) issue(ctx context.Context, c hosting.Certificate) error {
 	var replaces []byte
 	if c.ChainPEM != "" {
 		replaces = []byte(c.ChainPEM)
 	}
 	issued, err := p.Issuer.Issue(ctx, c.Host, replaces)
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
 	if err != nil {
 		after := RenewalBackoff(c.Attempts)
 		var temporary *TemporaryError
-		switch {
-		case errors.As(err, &temporary):
-			after = max(after, temporary.After)
-		case errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrDiskFull):
-			return err // the account could not be read or kept: nothing the authority said
-		default:
+		if errors.As(err, &temporary) {
+			after = max(temporary.After, min(after, time.Minute))
+		} else {
 			// The authority said no. Asking again uses up its patience (five failed validations an hour at Let's Encrypt).
 			err = &RefusedError{Reason: fmt.Sprintf("the authority refuses a certificate for %s", c.Host), Err: err}
 		}

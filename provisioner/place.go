@@ -20,15 +20,23 @@ func (p *Provisioner) place(ctx context.Context, run work.Run) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A write of its own: the space shows that it is worked on also while it waits for room.
+	err = p.Store.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.MoveSpace(s.space.ID, hosting.SpaceProvisioning)
+		if errors.Is(err, store.ErrStale) {
+			return nil // a space that is active stays so
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	nodes, err := p.Cluster.Nodes(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var chosen Node
 	err = p.Store.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.MoveSpace(s.space.ID, hosting.SpaceProvisioning); err != nil && !errors.Is(err, store.ErrStale) {
-			return err
-		}
 		if err := tx.SetCluster(s.space.ID, p.Options.ClusterName); err != nil {
 			return fmt.Errorf("space %s lives on cluster %s: %w", s.space.Handle, s.space.Cluster, err)
 		}

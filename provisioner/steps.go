@@ -61,6 +61,11 @@ func (p *Provisioner) Definitions() []work.Definition {
 func (p *Provisioner) patiently(do work.Func) work.Func {
 	return func(ctx context.Context, run work.Run) (any, error) {
 		out, err := do(ctx, run)
+		// Of several failures, the one that only a person can mend decides.
+		var refused *RefusedError
+		if errors.As(err, &refused) {
+			return nil, work.Permanent(err)
+		}
 		var temporary *TemporaryError
 		if errors.As(err, &temporary) && ctx.Err() == nil {
 			p.Log.Debug("step waits", "run", run.ID, "reason", temporary.Error())
@@ -69,10 +74,6 @@ func (p *Provisioner) patiently(do work.Func) work.Func {
 				after = 5 * time.Second
 			}
 			return nil, work.Later(after, temporary.Reason)
-		}
-		var refused *RefusedError
-		if errors.As(err, &refused) {
-			return nil, work.Permanent(err)
 		}
 		return out, err
 	}
@@ -136,11 +137,13 @@ func (p *Provisioner) secrets(ctx context.Context, run work.Run) (any, error) {
 // backingOf returns the values of backing services for one instance: {job} in them stands for its job. Whoever shares a
 // database or a bucket with another association could read what is in it, so its name must differ by instance.
 func backingOf(job string, needs []string, values map[string]string) (map[string]string, error) {
-	apart := map[string]string{"postgres": "db_name", "mysql": "db_name", "s3": "s3_bucket"}
+	apart := map[string][]string{"postgres": {"db_name", "db_user"}, "mysql": {"db_name", "db_user"}, "s3": {"s3_bucket"}}
 	for _, need := range needs {
-		if key := apart[need]; key != "" && !strings.Contains(values[key], "{job}") {
-			return nil, &RefusedError{Reason: fmt.Sprintf("backing.%s is %q for every instance, so associations would share their "+
-				"data: write {job} in it, which stands for the instance, and make %s for each", key, values[key], key)}
+		for _, key := range apart[need] {
+			if !strings.Contains(values[key], "{job}") {
+				return nil, &RefusedError{Reason: fmt.Sprintf("backing.%s is %q for every instance, so associations would share "+
+					"their data: write {job} in it, which stands for the instance, and make one for each", key, values[key])}
+			}
 		}
 	}
 	own := map[string]string{}
@@ -262,10 +265,16 @@ func (p *Provisioner) healthy(ctx context.Context, run work.Run) (any, error) {
 			// Capacity may come back in a week: the run waits as long as it takes, and says for what.
 			return nil, work.Later(5*time.Second, fmt.Sprintf("%s waits for room on the cluster: %s", i.Kind, health.Reason))
 		}
-		if !health.Since.IsZero() && p.Now().Sub(health.Since) > p.Options.HealthyWithin {
+		if step, ok := run.Current(); ok && p.overdue(step.StartedAt) && p.overdue(health.Since) {
 			return nil, work.Permanent(fmt.Errorf("%s is not healthy after %s: %s", i.Kind, p.Options.HealthyWithin, health.Reason))
 		}
 		return nil, work.Later(250*time.Millisecond, fmt.Sprintf("%s is starting %s", i.Kind, health.Reason))
 	}
 	return nil, nil
+}
+
+// overdue says whether an instance that began to start then should be healthy by now. Both the step's own beginning and
+// what the cluster says must be long ago: a wait for room does not count, and neither does a clock that is off.
+func (p *Provisioner) overdue(since time.Time) bool {
+	return !since.IsZero() && p.Now().Sub(since) > p.Options.HealthyWithin
 }

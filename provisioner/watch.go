@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"framagit.org/frama/frama/services/hosting"
@@ -39,8 +40,12 @@ func (p *Provisioner) sweep(ctx context.Context) error {
 			return err
 		}
 		for _, i := range batch {
-			if err := p.lookAt(ctx, i); err != nil {
-				return err
+			var outage *TemporaryError
+			switch err := p.lookAt(ctx, i); {
+			case errors.As(err, &outage):
+				return err // the cluster itself: nothing to see until it is back
+			case err != nil && ctx.Err() == nil:
+				p.Log.Warn("the health of an instance could not be read", "job", i.Job, "error", err)
 			}
 			pause(ctx, time.Second/watchRate)
 		}

@@ -60,7 +60,7 @@ func (c *cli) openWith(ctx context.Context, conf config) (*app, error) {
 		_ = a.store.Close()
 		return nil, err
 	}
-	if err := a.store.Write(ctx, (*store.Tx).CheckSeal); err != nil {
+	if err := a.store.Read(ctx, (*store.Tx).CheckSeal); err != nil {
 		_ = a.store.Close()
 		return nil, err
 	}
@@ -234,5 +234,15 @@ func (a accounts) LoadAccount(ctx context.Context, directory string) (account []
 }
 
 func (a accounts) SaveAccount(ctx context.Context, directory string, account []byte) error {
-	return a.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSealedSetting("acme/"+directory, account) })
+	return a.store.Write(ctx, func(tx *store.Tx) error {
+		known, err := tx.SealedSetting("acme/" + directory)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return err
+		case !acme.SameKey(known, account):
+			return nil
+		}
+		return tx.SetSealedSetting("acme/"+directory, account)
+	})
 }

@@ -108,6 +108,7 @@ func testCrash(t *testing.T, database string) {
 		}
 	}
 	all.Wait()
+	trial.lookAtIsolation(t, "crash-998", "crash-999")
 	for _, moment := range moments {
 		if _, ok := hit.Load(moment); !ok && !strings.Contains(moment, "defer") {
 			t.Errorf("no worker died %s: the test lost its grip", moment)
@@ -309,6 +310,50 @@ func (c *crashTrial) lookAtMail(slug, moment string, fail func(string, ...any)) 
 	if len(ids) != 1 || len(mails) > most {
 		fail("%d mails that the space is open, with %d Message-IDs", len(mails), len(ids))
 	}
+}
+
+// lookAtIsolation asks Nomad for variables with the workload identity tokens of two associations' jobs: each reads its
+// own job's, and neither the other's nor that of another job of the same space.
+func (c *crashTrial) lookAtIsolation(t *testing.T, one, other string) {
+	for _, asks := range [][2]string{{one, other}, {other, one}} {
+		job := asks[0] + "-tinypads"
+		token := c.workloadToken(t, job)
+		for wanted, status := range map[string]int{
+			job: http.StatusOK, asks[1] + "-tinypads": http.StatusForbidden, asks[0] + "-tinycalcs": http.StatusForbidden,
+		} {
+			req, err := http.NewRequest(http.MethodGet, c.bed.nomad.Address+"/v1/var/nomad/jobs/"+wanted+"?namespace=frama", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Nomad-Token", token)
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != status {
+				t.Errorf("with the token of %s, the variables of %s answer %s, not %d", job, wanted, resp.Status, status)
+			}
+		}
+	}
+}
+
+// workloadToken reads the token that Nomad gave to the job's task.
+func (c *crashTrial) workloadToken(t *testing.T, job string) string {
+	var allocs []struct{ ID string }
+	if err := c.bed.askNomad(http.MethodGet, "/v1/job/"+job+"/allocations?namespace=frama", &allocs); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range allocs {
+		found, _ := filepath.Glob(filepath.Join(c.bed.options.data, "nomad", "state", "alloc", a.ID, "*", "secrets", "nomad_token"))
+		for _, path := range found {
+			if token, err := os.ReadFile(path); err == nil && len(token) > 0 {
+				return strings.TrimSpace(string(token))
+			}
+		}
+	}
+	t.Fatalf("no token of %s found", job)
+	return ""
 }
 
 func (b *bed) mails(to, text string) (found []journey.Mail, err error) {

@@ -198,7 +198,7 @@ func acmeClient(c acmeConfig) (*http.Client, error) {
 }
 
 func (a *app) examineMail(ctx context.Context) finding {
-	f := finding{Name: "smtp", OK: true, Detail: fmt.Sprintf("%s:%d takes mail", a.config.SMTP.Host, a.config.SMTP.Port)}
+	f := finding{Name: "smtp", OK: true, Detail: a.config.SMTP.Host + " takes mail"}
 	sender, err := a.sender()
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)

@@ -122,7 +122,7 @@ func (p *progress) emit(e event) {
 		text += fmt.Sprintf("  %.1f s", e.Seconds)
 	}
 	if e.Message != "" {
-		text += "  " + e.Message
+		text += "  " + printable(e.Message)
 	}
 	if len(e.Addresses) > 0 {
 		text += "  " + strings.Join(e.Addresses, " ")
@@ -175,10 +175,10 @@ func (p *progress) row(l *spaceLine) string {
 		}
 		spent = fmt.Sprintf("%5.1f s", seconds(end.Sub(l.started)))
 	}
-	text := l.step + " " + l.message
+	text := l.step + " " + printable(l.message)
 	switch {
 	case l.failed:
-		text = "FAILED at " + l.step + ": " + l.message
+		text = "FAILED at " + l.step + ": " + printable(l.message)
 	case l.done:
 		text = l.state + "  " + strings.Join(l.addresses, " ")
 	case l.started.IsZero():

@@ -137,7 +137,7 @@ func (c *cli) targets(ctx context.Context, a *app, names []string, all bool) ([]
 	if all {
 		states = append(states, hosting.SpaceFailed)
 	}
-	var failed []control.SpaceView
+	var parked []control.SpaceView
 	for _, state := range states {
 		for page := 1; ; page++ {
 			list, err := a.control.Spaces(ctx, c.actor(), control.SpaceFilter{State: state, Page: page, Size: 200})
@@ -146,8 +146,8 @@ func (c *cli) targets(ctx context.Context, a *app, names []string, all bool) ([]
 			}
 			for _, v := range list.Spaces {
 				ids = append(ids, v.Space.ID)
-				if state == hosting.SpaceFailed {
-					failed = append(failed, v)
+				if run := v.LastRun(); all && run != nil && run.State == work.RunParked {
+					parked = append(parked, v)
 				}
 			}
 			if page >= list.Last() {
@@ -156,7 +156,7 @@ func (c *cli) targets(ctx context.Context, a *app, names []string, all bool) ([]
 		}
 	}
 	// Retrying moves spaces from one state to another: only once the lists are complete.
-	for _, v := range failed {
+	for _, v := range parked {
 		if err := retry(v); err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -161,8 +162,24 @@ func newTable(w io.Writer, header ...string) table {
 	return t
 }
 
-func (t table) row(cells ...string) { fmt.Fprintln(t.w, strings.Join(cells, "\t")) }
-func (t table) flush()              { _ = t.w.Flush() }
+func (t table) row(cells ...string) {
+	for i, cell := range cells {
+		cells[i] = printable(cell)
+	}
+	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
+}
+
+// printable replaces control characters by spaces. Messages hold what programs elsewhere said, which must neither move
+// the cursor of a terminal nor break a table.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+func (t table) flush() { _ = t.w.Flush() }
 
 func ago(t time.Time) string {
 	if t.IsZero() {

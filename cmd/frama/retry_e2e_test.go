@@ -36,7 +36,9 @@ func TestJourneyRetried(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := newBed(t)
-	b.reconfigure(func(text string) string { return strings.Replace(text, "[catalogue]", "[catalogue]\ndirs = [\""+apps+"\"]", 1) })
+	b.reconfigure(func(text string) string {
+		return strings.Replace(text, "[catalogue]", "[catalogue]\ndirs = [\""+apps+"\"]", 1)
+	})
 	frama := buildFrama(t, "retry")
 	b.mustFrama(frama, "", "migrate")
 	b.mustFrama(frama, devPassword+"\n", "user", "add", devEmail, "--role", "admin")

@@ -98,6 +98,10 @@ job "app" {
     }
     task "app" {
       driver = "raw_exec"
+      # For the test of isolation: the job's own token, in its secrets folder.
+      identity {
+        file = true
+      }
       config {
         command = %q
         args    = ["${NOMAD_ADDR_http}"]

@@ -46,7 +46,6 @@ admin (also manages users). The password never goes on the command line, where o
 			if err != nil {
 				return err
 			}
-			u.PasswordHash = ""
 			return c.print(u, func(w io.Writer) { fmt.Fprintf(w, "%s may sign in at %s/admin\n", u.Email, a.config.PublicURL) })
 		},
 	}
@@ -67,9 +66,6 @@ func newUserListCommand(c *cli) *cobra.Command {
 			users, err := a.control.Users(cmd.Context(), c.actor())
 			if err != nil {
 				return err
-			}
-			for i := range users {
-				users[i].PasswordHash = ""
 			}
 			return c.print(users, func(w io.Writer) {
 				if len(users) == 0 {

@@ -27,7 +27,15 @@ type AccountStore interface {
 	// LoadAccount returns what was saved last, or an error that wraps ErrNoAccount.
 	LoadAccount(ctx context.Context, directory string) ([]byte, error)
 	// SaveAccount replaces what is stored. The data is durable when it returns.
+	// SaveAccount keeps the account, unless one of another key is there already (see SameKey): of two processes that
+	// make the first account at once, the first to save decides for both.
 	SaveAccount(ctx context.Context, directory string, account []byte) error
+}
+
+// SameKey says whether two stored accounts have the same key.
+func SameKey(a, b []byte) bool {
+	var one, other storedAccount
+	return json.Unmarshal(a, &one) == nil && json.Unmarshal(b, &other) == nil && one.Key == other.Key
 }
 
 // account is what is stored: the key, and the registration once there is one. It implements lego's registration.User.

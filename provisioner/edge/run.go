@@ -107,9 +107,10 @@ type state struct {
 	known   bool // a snapshot was applied or tried
 	version int64
 	plan    plan
-	report  Ack  // what frama should hear
-	told    bool // and has heard
-	logged  Ack  // the last report whose problems were logged
+	done    int64 // the last version that HAProxy took
+	report  Ack   // what frama should hear
+	told    bool  // and has heard
+	logged  Ack   // the last report whose problems were logged
 }
 
 func (s *state) set(snap *signed, p plan) {
@@ -118,7 +119,10 @@ func (s *state) set(snap *signed, p plan) {
 
 // applied notes an outcome; only a different one is told again.
 func (s *state) applied(p plan, err error) {
-	r := Ack{Version: s.version, Error: p.problem()}
+	if err == nil {
+		s.done = s.version
+	}
+	r := Ack{Version: s.done, Error: p.problem()}
 	if err != nil {
 		r.Error = printable(strings.TrimSuffix(err.Error()+"; "+r.Error, "; "), maxProblem)
 	}

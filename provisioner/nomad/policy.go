@@ -30,6 +30,7 @@ func DevelopmentPolicy() Policy {
 	return Policy{
 		Drivers:       []string{"docker", "exec", "raw_exec", "mock_driver"},
 		SharedVolumes: []string{"frama-usr", "frama-native"},
+		AllowIdentity: true,
 		Development:   true,
 	}
 }

@@ -17,6 +17,7 @@ type Control struct {
 	store     *store.Store
 	catalogue *catalogue.Catalogue
 	options   Options
+	hashing   chan struct{} // full while as many passwords as may be are being checked
 }
 
 // Options are what the use cases need to know of the configuration.
@@ -37,7 +38,7 @@ type Options struct {
 
 // New wires the use cases.
 func New(s *store.Store, c *catalogue.Catalogue, o Options) *Control {
-	return &Control{store: s, catalogue: c.For(o.Variant), options: o}
+	return &Control{store: s, catalogue: c.For(o.Variant), options: o, hashing: make(chan struct{}, hashesAtOnce)}
 }
 
 // Offer is what the public form offers now.

@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"framagit.org/frama/frama/services/auth"
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/mail"
 	"framagit.org/frama/frama/services/store"
 )
+
+// maxUnconfirmed is how many requests an address may leave unconfirmed within a day: each sent it a mail, and it may not
+// be the address of who fills in the form.
+const maxUnconfirmed = 3
 
 // Submit takes the public form: it keeps the request, unconfirmed, and mails the link that confirms it.
 func (c *Control) Submit(ctx context.Context, actor hosting.Actor, s hosting.Submission) (hosting.Request, error) {
@@ -39,6 +44,13 @@ func (c *Control) Submit(ctx context.Context, actor hosting.Actor, s hosting.Sub
 	}
 	err := c.store.Write(ctx, func(tx *store.Tx) error {
 		q.CreatedAt = tx.Now
+		waiting, err := tx.UnconfirmedOf(q.Contact.Email, tx.Now.Add(-24*time.Hour))
+		if err != nil {
+			return err
+		}
+		if waiting >= maxUnconfirmed {
+			return hosting.Errorf(hosting.TooMany, "error.unconfirmed", waiting)
+		}
 		if err := tx.InsertRequest(q, auth.Hash(c.links().ConfirmToken(q.ID)), auth.Hash(c.links().TrackToken(q.ID))); err != nil {
 			return err
 		}
@@ -191,9 +203,24 @@ func (c *Control) Approve(ctx context.Context, actor hosting.Actor, id string) (
 		return c.mail(tx, mail.TemplateApproved, q, nil)
 	})
 	if errors.Is(err, store.ErrTaken) {
-		return space, hosting.Errorf(hosting.Conflict, "error.approve_taken", space.Slug)
+		return space, c.whoWasFaster(ctx, id)
 	}
 	return space, failure(err)
+}
+
+// whoWasFaster explains an approval that met an existing row: another reviewer approved the same request, or another
+// space got the name.
+func (c *Control) whoWasFaster(ctx context.Context, id string) error {
+	return failure(c.store.Read(ctx, func(tx *store.Tx) error {
+		q, err := tx.Request(id)
+		if err != nil {
+			return err
+		}
+		if q.State != hosting.RequestPending {
+			return decided(q)
+		}
+		return hosting.Errorf(hosting.Conflict, "error.approve_taken", q.Slug)
+	}))
 }
 
 // Refuse turns a request down. The reason is mailed to the association: never a silent refusal.

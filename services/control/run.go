@@ -46,6 +46,9 @@ func (c *Control) RetryRun(ctx context.Context, actor hosting.Actor, id string) 
 		if err := tx.RetryRun(id, retryFrom(run)); err != nil {
 			return err
 		}
+		if err := tx.RetryCertificates(run.SpaceID); err != nil {
+			return err
+		}
 		if _, err := tx.MoveSpace(run.SpaceID, hosting.SpaceProvisioning); err != nil && !errors.Is(err, store.ErrStale) {
 			return err
 		}

@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,11 +13,16 @@ import (
 	"framagit.org/frama/frama/services/store"
 )
 
-// Failed sign-ins are counted per account and per address of the network; an address may stand for a whole office.
+// Attempts to sign in are counted before the password is looked at, so that many at once cannot outrun the count. The
+// tight limit is on an account from one address of the network: somebody elsewhere who guesses must not lock its owner
+// out. An address may stand for a whole office.
 const (
 	loginWindow     = 15 * time.Minute
-	loginPerAccount = 5
+	loginPerPair    = 5
+	loginPerAccount = 50
 	loginPerAddress = 30
+	// hashesAtOnce bounds the memory that argon2id takes, 19 MiB each.
+	hashesAtOnce = 4
 )
 
 // SignIn opens a session for a member of the staff.
@@ -24,34 +31,16 @@ func (c *Control) SignIn(ctx context.Context, actor hosting.Actor, email, passwo
 	if len(email) > hosting.MaxEmail {
 		email = email[:hosting.MaxEmail]
 	}
-	var user hosting.User
-	account, address := "account:"+email, "address:"+actor.IP
-	err := c.store.Read(ctx, func(tx *store.Tx) error {
-		for subject, limit := range map[string]int{account: loginPerAccount, address: loginPerAddress} {
-			n, err := tx.FailedLogins(subject, tx.Now.Add(-loginWindow))
-			if err != nil {
-				return err
-			}
-			if n >= limit {
-				return hosting.Errorf(hosting.TooMany, "error.login_limit", int(loginWindow.Minutes()))
-			}
-		}
-		var err error
-		user, err = tx.UserByEmail(email)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		return err
-	})
+	subjects := map[string]int{
+		"pair:" + email + " " + actor.IP: loginPerPair, "account:" + email: loginPerAccount, "address:" + actor.IP: loginPerAddress,
+	}
+	user, err := c.attempt(ctx, email, subjects)
 	if err != nil {
 		return Session{}, failure(err)
 	}
 	// Outside any transaction: argon2id takes tens of milliseconds, and SQLite has one writer.
-	if !auth.CheckPassword(password, user.PasswordHash) || !user.DisabledAt.IsZero() {
+	if !c.rightPassword(ctx, password, user.PasswordHash) || !user.DisabledAt.IsZero() {
 		err := c.store.Write(ctx, func(tx *store.Tx) error {
-			if err := tx.LoginFailed(account, address); err != nil {
-				return err
-			}
 			return tx.Audit(actor, "session.refused", subject("user", email), "")
 		})
 		return Session{}, errors.Join(failure(err), hosting.Errorf(hosting.Unsigned, "error.login"))
@@ -59,8 +48,10 @@ func (c *Control) SignIn(ctx context.Context, actor hosting.Actor, email, passwo
 	s := Session{Token: auth.NewToken(), CSRF: auth.NewToken(), User: user}
 	err = c.store.Write(ctx, func(tx *store.Tx) error {
 		s.ExpiresAt = tx.Now.Add(c.options.SessionTTL)
-		if err := tx.ForgetFailedLogins(account); err != nil {
-			return err
+		for name := range subjects {
+			if err := tx.ForgetFailedLogins(name); err != nil {
+				return err
+			}
 		}
 		if err := tx.InsertSession(auth.Hash(s.Token), s.CSRF, user.ID, s.ExpiresAt); err != nil {
 			return err
@@ -68,6 +59,41 @@ func (c *Control) SignIn(ctx context.Context, actor hosting.Actor, email, passwo
 		return tx.Audit(s.Actor(actor.IP), "session.open", subject("user", email), "")
 	})
 	return s, failure(err)
+}
+
+// attempt counts an attempt against each subject, or refuses it when one has had too many, and finds the account.
+func (c *Control) attempt(ctx context.Context, email string, limits map[string]int) (user hosting.User, err error) {
+	err = c.store.Write(ctx, func(tx *store.Tx) error {
+		for name, limit := range limits {
+			n, err := tx.FailedLogins(name, tx.Now.Add(-loginWindow))
+			if err != nil {
+				return err
+			}
+			if n >= limit {
+				return hosting.Errorf(hosting.TooMany, "error.login_limit", int(loginWindow.Minutes()))
+			}
+		}
+		if err := tx.LoginFailed(slices.Collect(maps.Keys(limits))...); err != nil {
+			return err
+		}
+		user, err = tx.UserByEmail(email)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return user, err
+}
+
+// rightPassword checks a password, a few at a time.
+func (c *Control) rightPassword(ctx context.Context, password, hash string) bool {
+	select {
+	case c.hashing <- struct{}{}:
+		defer func() { <-c.hashing }()
+		return auth.CheckPassword(password, hash)
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // Session returns the open session behind a cookie; Unsigned when there is none.

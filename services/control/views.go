@@ -118,8 +118,8 @@ type AuditPage struct {
 
 // Session is a signed-in member of the staff.
 type Session struct {
-	Token     string // only set by SignIn: the cookie's value. The database holds its hash.
-	CSRF      string // every form of the dashboard carries it
+	Token     string `json:"-"` // only set by SignIn: the cookie's value. The database holds its hash.
+	CSRF      string `json:"-"` // every form of the dashboard carries it
 	User      hosting.User
 	ExpiresAt time.Time
 }

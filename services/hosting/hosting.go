@@ -98,8 +98,8 @@ type Certificate struct {
 	ID        string
 	Host      string
 	State     CertificateState
-	ChainPEM  string
-	SealedKey string // base64, sealed with services/seal
+	ChainPEM  string `json:"-"`
+	SealedKey string `json:"-"` // base64, sealed with services/seal
 	NotBefore time.Time
 	NotAfter  time.Time
 	RenewAt   time.Time // when the renewal loop looks at it next
@@ -115,7 +115,7 @@ type User struct {
 	Email        string
 	Name         string
 	Role         Role
-	PasswordHash string // argon2id, PHC string format
+	PasswordHash string `json:"-"` // argon2id, PHC string format
 	CreatedAt    time.Time
 	DisabledAt   time.Time
 }

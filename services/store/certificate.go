@@ -52,6 +52,13 @@ func (tx *Tx) ClaimRenewal(c hosting.Certificate, until time.Time) (bool, error)
 	return n == 1, err
 }
 
+// RetryCertificates lets the certificates of a space that were never issued be ordered at once.
+func (tx *Tx) RetryCertificates(space string) error {
+	_, err := tx.exec(`UPDATE certificate SET renew_at = 0, attempts = 0
+		WHERE state = 'wanted' AND host IN (SELECT host FROM instance WHERE space_id = $1)`, space)
+	return err
+}
+
 // SaveCertificate keeps an issued certificate, seals its key and tells the edges.
 func (tx *Tx) SaveCertificate(c hosting.Certificate, keyPEM []byte) error {
 	sealed, err := tx.store.options.Seal.Seal(keyPEM, "certificate/"+c.ID)

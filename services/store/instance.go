@@ -38,7 +38,7 @@ func (tx *Tx) PortsOn(node string) ([]int, error) {
 }
 
 // PromisedOn returns, for each node, what placed instances will take that the cluster does not know of yet: their jobs
-// are not registered.
+// are not registered. Volumes it never knows the size of, so the disk of all instances counts.
 func (tx *Tx) PromisedOn() (map[string]hosting.Resources, error) {
 	type line struct {
 		node string
@@ -47,7 +47,8 @@ func (tx *Tx) PromisedOn() (map[string]hosting.Resources, error) {
 	lines, err := many(tx, func(r row) (l line, err error) {
 		err = r.Scan(&l.node, &l.res.CPU, &l.res.Memory, &l.res.Disk)
 		return
-	}, `SELECT node, SUM(cpu), SUM(memory), SUM(disk) FROM instance WHERE node <> '' AND health = 'unknown' GROUP BY node`)
+	}, `SELECT node, SUM(CASE WHEN health = 'unknown' THEN cpu ELSE 0 END), SUM(CASE WHEN health = 'unknown' THEN memory ELSE 0 END),
+		SUM(disk) FROM instance WHERE node <> '' GROUP BY node`)
 	all := map[string]hosting.Resources{}
 	for _, l := range lines {
 		all[l.node] = l.res

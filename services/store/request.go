@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"framagit.org/frama/frama/services/hosting"
 )
@@ -66,6 +67,12 @@ func (tx *Tx) MoveRequest(from hosting.RequestState, q hosting.Request) error {
 	return tx.must(`UPDATE request SET state = $1, reason = $2, reviewer_id = $3, space_id = $4, confirmed_at = $5,
 		decided_at = $6 WHERE id = $7 AND state = $8`,
 		q.State, q.Reason, q.ReviewerID, q.SpaceID, micros(q.ConfirmedAt), micros(q.DecidedAt), q.ID, from)
+}
+
+// UnconfirmedOf says how many requests an address has left unconfirmed since.
+func (tx *Tx) UnconfirmedOf(email string, since time.Time) (int, error) {
+	return one(tx, value[int], `SELECT COUNT(*) FROM request WHERE state = 'unconfirmed' AND created_at >= $1
+		AND lower(email) = lower($2)`, micros(since), email)
 }
 
 // SlugWanted says whether a pending request other than except wants the slug.
