@@ -88,7 +88,7 @@ func (t *together) join(f func(*sql.Tx) error) (_ *group, err error) {
 	}()
 	if g.size > 0 {
 		// The name has its number, so that one that could not be made is never taken for the one before.
-		if _, err := g.tx.Exec(fmt.Sprintf("SAVEPOINT write_%d", g.size)); err != nil {
+		if _, err := g.tx.ExecContext(context.Background(), fmt.Sprintf("SAVEPOINT write_%d", g.size)); err != nil {
 			return nil, fmt.Errorf("begin a write: %w", err)
 		}
 	}
@@ -104,7 +104,7 @@ func (t *together) join(f func(*sql.Tx) error) (_ *group, err error) {
 // all of the group is told.
 func (t *together) undo(g *group, cause error) {
 	if g.size > 0 {
-		_, err := g.tx.Exec(fmt.Sprintf("ROLLBACK TO write_%d", g.size))
+		_, err := g.tx.ExecContext(context.Background(), fmt.Sprintf("ROLLBACK TO write_%d", g.size))
 		if err == nil {
 			return
 		}

@@ -63,5 +63,8 @@ func ports(b bundle) {
 		"n1": {CPU: 200, Memory: 256, Disk: 1024}, "n2": one,
 	})
 	b.write(func(tx *store.Tx) error { return tx.InstanceRegistered(third.ID, "1") })
-	same(b, "promised once the cluster knows", promised(), map[string]hosting.Resources{"n1": one, "n2": one})
+	// Its CPU and memory are the cluster's to count then; the size of its volume never is.
+	same(b, "promised once the cluster knows", promised(), map[string]hosting.Resources{
+		"n1": {CPU: 100, Memory: 128, Disk: 1024}, "n2": one,
+	})
 }
