@@ -80,9 +80,9 @@ func newBed(t testing.TB) *bed {
 	if _, err := p.writeConfig(); err != nil {
 		t.Fatal(err)
 	}
-	if b.config, err = loadConfig(p.configFile(), nil, nil); err != nil {
-		t.Fatal(err)
-	}
+	// Tests of other processes may have instances on this machine's address at the same time.
+	first := 10000 + os.Getpid()%5*400
+	b.reconfigure(func(text string) string { return text + tomlTable("ports", "min", first, "max", first+399) })
 	return b
 }
 

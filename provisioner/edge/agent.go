@@ -76,10 +76,10 @@ func NewAgent(o AgentOptions) (*Agent, error) {
 	if len(o.PublicKey) != ed25519.PublicKeySize {
 		return nil, errors.New("edge: the public key is missing: give the one frama publishes with")
 	}
-	if _, _, err := checkListen(o.HTTP); err != nil {
+	if _, err := checkListen(o.HTTP); err != nil {
 		return nil, fmt.Errorf("edge: http: %w", err)
 	}
-	_, port, err := checkListen(o.HTTPS)
+	port, err := checkListen(o.HTTPS)
 	if err != nil {
 		return nil, fmt.Errorf("edge: https: %w", err)
 	}

@@ -33,21 +33,21 @@ type settings struct {
 }
 
 // checkListen accepts IP:port and :port.
-func checkListen(addr string) (host string, port int, err error) {
+func checkListen(addr string) (port int, err error) {
 	host, p, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", 0, fmt.Errorf("listen address %q is not host:port", addr)
+		return 0, fmt.Errorf("listen address %q is not host:port", addr)
 	}
 	port, err = strconv.Atoi(p)
 	if err != nil || port < 1 || port > 65535 {
-		return "", 0, fmt.Errorf("listen address %q: the port must be 1 to 65535", addr)
+		return 0, fmt.Errorf("listen address %q: the port must be 1 to 65535", addr)
 	}
 	if host != "" {
 		if _, err := netip.ParseAddr(host); err != nil {
-			return "", 0, fmt.Errorf("listen address %q: give an IP address, or only a port to listen on all", addr)
+			return 0, fmt.Errorf("listen address %q: give an IP address, or only a port to listen on all", addr)
 		}
 	}
-	return host, port, nil
+	return port, nil
 }
 
 // bind writes a listen address HAProxy's way. An empty host means every address, of IPv6 too where the machine has it.
