@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agext/levenshtein"
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -64,7 +65,7 @@ func (d *Diagnostics) hcl(path string, found hcl.Diagnostics) {
 func didYouMean(typed string, known []string) string {
 	best, distance := "", 3
 	for _, word := range known {
-		if n := edits(typed, word); n < distance && n < len(word) {
+		if n := levenshtein.Distance(typed, word, nil); n < distance && n < len(word) {
 			best, distance = word, n
 		}
 	}
@@ -72,25 +73,4 @@ func didYouMean(typed string, known []string) string {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// edits is the Levenshtein distance of a and b.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

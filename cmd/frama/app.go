@@ -191,18 +191,9 @@ func (a *app) provisioner() (*provisioner.Provisioner, error) {
 
 // probeClient asks spaces as a visitor would, through the ingress.
 func (a *app) probeClient() (*http.Client, error) {
-	roots, err := x509.SystemCertPool()
+	roots, err := trusted("acme.roots_file", a.config.ACME.RootsFile)
 	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	if file := a.config.ACME.RootsFile; file != "" {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("acme.roots_file: %w", err)
-		}
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("acme.roots_file: %s holds no certificate in PEM", file)
-		}
+		return nil, err
 	}
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	transport := &http.Transport{
@@ -217,6 +208,25 @@ func (a *app) probeClient() (*http.Client, error) {
 	return &http.Client{Transport: transport, Timeout: 15 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}, nil
+}
+
+// trusted is the system's authorities and those in the file of a key, where it names one.
+func trusted(key, file string) (*x509.CertPool, error) {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if file == "" {
+		return roots, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: %s holds no certificate in PEM", key, file)
+	}
+	return roots, nil
 }
 
 // accounts keeps ACME accounts sealed in the store.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agext/levenshtein"
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/pflag"
@@ -86,17 +87,20 @@ type acmeConfig struct {
 }
 
 type edgeConfig struct {
-	Listen       string `mapstructure:"listen" default:"127.0.0.1:8601" doc:"address that frama edge talks to"`
-	Token        string `mapstructure:"token" secret:"yes" doc:"secret shared with the agents; derived from the seal key when empty"`
-	Server       string `mapstructure:"server" default:"http://127.0.0.1:8601" doc:"where the agent finds frama"`
-	PublicKey    string `mapstructure:"public_key" doc:"key that signs snapshots, base64 (frama edge key); derived from the seal key when empty"`
-	Name         string `mapstructure:"name" doc:"name of the agent; the machine's name by default"`
-	Data         string `mapstructure:"data" default:"/var/lib/frama/edge" doc:"folder of the agent"`
-	HTTP         string `mapstructure:"http" default:":80" doc:"address of the ingress for HTTP"`
-	HTTPS        string `mapstructure:"https" default:":443" doc:"address of the ingress for HTTPS"`
-	HAProxy      string `mapstructure:"haproxy" default:"haproxy" doc:"the HAProxy binary"`
-	External     bool   `mapstructure:"external" default:"false" doc:"HAProxy is started by somebody else, e.g. systemd"`
-	ProbeAddress string `mapstructure:"probe_address" doc:"host:port of the ingress for frama's own probes; by default each name's own address"`
+	Listen       string        `mapstructure:"listen" default:"127.0.0.1:8601" doc:"address that frama edge talks to"`
+	Token        string        `mapstructure:"token" secret:"yes" doc:"secret shared with the agents; derived from the seal key when empty"`
+	Server       string        `mapstructure:"server" default:"http://127.0.0.1:8601" doc:"where the agent finds frama"`
+	PublicKey    string        `mapstructure:"public_key" doc:"key that signs snapshots, base64 (frama edge key); derived from the seal key when empty"`
+	Name         string        `mapstructure:"name" doc:"name of the agent; the machine's name by default"`
+	Data         string        `mapstructure:"data" default:"/var/lib/frama/edge" doc:"folder of the agent"`
+	HTTP         string        `mapstructure:"http" default:":80" doc:"address of the ingress for HTTP"`
+	HTTPS        string        `mapstructure:"https" default:":443" doc:"address of the ingress for HTTPS"`
+	HAProxy      string        `mapstructure:"haproxy" default:"haproxy" doc:"the HAProxy binary"`
+	External     bool          `mapstructure:"external" default:"false" doc:"HAProxy is started by somebody else, e.g. systemd"`
+	User         string        `mapstructure:"user" doc:"account HAProxy serves as when the agent is root, e.g. haproxy"`
+	Group        string        `mapstructure:"group" doc:"group HAProxy serves as when the agent is root"`
+	HSTS         time.Duration `mapstructure:"hsts" default:"0s" doc:"how long browsers shall insist on HTTPS for spaces, e.g. 4320h; 0s sends nothing"`
+	ProbeAddress string        `mapstructure:"probe_address" doc:"host:port of the ingress for frama's own probes; by default each name's own address"`
 }
 
 type smtpConfig struct {
@@ -341,7 +345,7 @@ func (c config) check() error {
 func nearest(unknown string, name func(key) string) string {
 	best, distance := "", len(unknown)/2+1
 	for _, k := range keys() {
-		if d := editDistance(unknown, name(k)); d < distance {
+		if d := levenshtein.Distance(unknown, name(k), nil); d < distance {
 			best, distance = name(k), d
 		}
 	}
@@ -349,27 +353,6 @@ func nearest(unknown string, name func(key) string) string {
 		return ": frama config keys lists the ones there are"
 	}
 	return fmt.Sprintf(" (did you mean %s?)", best)
-}
-
-// editDistance is the number of letters to change, add or remove (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			next := min(row[j]+1, row[j+1]+1, diagonal+cost)
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }
 
 // usageError is a mistake of whoever called frama: exit status 2.

@@ -183,16 +183,9 @@ func (a *app) examineACME(ctx context.Context) []finding {
 }
 
 func acmeClient(c acmeConfig) (*http.Client, error) {
-	roots, err := x509.SystemCertPool()
+	roots, err := trusted("acme.ca_file", c.CAFile)
 	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("acme.ca_file: %w", err)
-		}
-		roots.AppendCertsFromPEM(pem)
+		return nil, err
 	}
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}, nil
 }

@@ -91,6 +91,6 @@ func (c *cli) edgeAgent(conf config, stop bool) (*edge.Agent, error) {
 	return edge.NewAgent(edge.AgentOptions{
 		Name: name, Server: conf.Edge.Server, Token: token, PublicKey: public, Dir: conf.Edge.Data, HTTP: conf.Edge.HTTP,
 		HTTPS: conf.Edge.HTTPS, PublicPort: conf.Platform.HTTPSPort, HAProxy: conf.Edge.HAProxy, External: conf.Edge.External,
-		StopHAProxy: stop, Log: c.logger(conf), Wait: 20 * time.Second, Now: now,
+		User: conf.Edge.User, Group: conf.Edge.Group, HSTS: conf.Edge.HSTS, StopHAProxy: stop, Log: c.logger(conf), Wait: 20 * time.Second, Now: now,
 	})
 }
