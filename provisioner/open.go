@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -70,9 +71,16 @@ func (p *Provisioner) issue(ctx context.Context, c hosting.Certificate) error {
 	if err != nil {
 		after := RenewalBackoff(c.Attempts)
 		var temporary *TemporaryError
-		if errors.As(err, &temporary) {
-			after = max(temporary.After, min(after, time.Minute))
-		} else {
+		switch {
+		case errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrDiskFull):
+			return fmt.Errorf("certificate of %s: %w", c.Host, err) // the account could not be read or kept: nobody was asked
+		case unasked(err) && c.State == hosting.CertificateWanted:
+			after = 0 // whoever mends it need not wait
+		case errors.As(err, &temporary) && temporary.After > 0:
+			after = temporary.After
+		case errors.As(err, &temporary):
+			after = min(after, time.Minute)
+		default:
 			// The authority said no. Asking again uses up its patience (five failed validations an hour at Let's Encrypt).
 			err = &RefusedError{Reason: fmt.Sprintf("the authority refuses a certificate for %s", c.Host), Err: err}
 		}
@@ -84,6 +92,14 @@ func (p *Provisioner) issue(ctx context.Context, c hosting.Certificate) error {
 	c.ChainPEM, c.CertURL, c.NotBefore, c.NotAfter = string(issued.ChainPEM), issued.URL, issued.NotBefore, issued.NotAfter
 	c.RenewAt = RenewAt(issued.NotBefore, issued.NotAfter)
 	return p.Store.Write(ctx, func(tx *store.Tx) error { return tx.SaveCertificate(c, issued.KeyPEM) })
+}
+
+// unasked says that nothing reached the authority, so that asking again uses up none of its patience: nobody answered
+// at its address, or not with a certificate that is trusted.
+func unasked(err error) bool {
+	var connection *net.OpError
+	var stranger *tls.CertificateVerificationError
+	return errors.As(err, &connection) && connection.Op == "dial" || errors.As(err, &stranger)
 }
 
 // edgeSilence is how long an ingress agent may be silent before nobody waits for it; agents report every half minute.

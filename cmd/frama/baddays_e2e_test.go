@@ -5,26 +5,17 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"database/sql"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"html"
 	"io"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -279,48 +270,6 @@ func (b *badBed) startNomad(t *testing.T, memory int) {
 	b.nomad = agent
 }
 
-// acmeDownThenLimiting: the authority cannot be reached, and has forgotten every account when it is back; then it
-// limits.
-func (b *badBed) acmeDownThenLimiting(t *testing.T) {
-	b.approved(t, "limits")
-	b.acme.down(t)
-	r := spawn(t, b.env, "provision", "limits")
-	r.says(45*time.Second, `limits +certificate +waiting +the certificate authority at .* cannot be reached: check its address`)
-	r.signal(os.Interrupt)
-	r.ends(30*time.Second, exitFailed)
-	wants(t, command(t, b.env, exitFailed, "doctor"), `FAIL +acme .*refused`, `→ check acme\.directory, acme\.ca_file`)
-
-	b.pebble.Stop()
-	pebble, err := dev.StartPebble(context.Background(), dev.PebbleOptions{Data: b.options.data, EdgeHTTP: b.options.http, EdgeTLS: b.options.https})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if pebble.Directory != b.pebble.Directory {
-		t.Fatalf("Pebble is at %s now, not at %s", pebble.Directory, b.pebble.Directory)
-	}
-	b.pebble = pebble
-	b.acme.limiting.Store(true)
-	b.acme.up(t)
-	r = spawn(t, b.env, "provision", "limits")
-	r.says(30*time.Second, `limits +certificate +waiting +the certificate authority at .* limits how much it is asked; nothing to do`)
-	refused := b.acme.refused.Load()
-	b.acme.limiting.Store(false)
-	r.ends(30*time.Second, exitOK)
-	b.active(t, "limits")
-	if refused == 0 || refused > 6 {
-		t.Errorf("the authority was asked %d times in the 2 s for which it had asked to be left alone", refused)
-	}
-	v, err := b.app.control.Space(t.Context(), tester, "limits")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, i := range v.Instances {
-		if i.Certificate == nil || i.Certificate.State != hosting.CertificateValid || i.Certificate.LastError != "" {
-			t.Errorf("the certificate of %s still bears its trouble: %+v", i.Host, i.Certificate)
-		}
-	}
-}
-
 // mailServerDown: the form is accepted all the same; its mail waits, and leaves when the server is back.
 func (b *badBed) mailServerDown(t *testing.T, serve *running) {
 	b.mailbox.Stop()
@@ -392,341 +341,20 @@ func (b *badBed) haproxyKilled(t *testing.T, edge *running) {
 			t.Fatal(err)
 		}
 	}
+	edge.says(45*time.Second, "(?s)HAProxy runs.*HAProxy runs")
 	for _, slug := range slugs {
 		b.answering(t, slug)
 	}
-	wants(t, edge.said(), "(?s)HAProxy runs.*HAProxy runs")
 }
 
-// moodyACME stands before the ACME server: it can refuse orders as a rate limit does, and be gone.
-type moodyACME struct {
-	directory, caFile string
-	limiting          atomic.Bool
-	refused           atomic.Int64
-	server            *httptest.Server
-	gate              net.Listener
-	address           string
-}
-
-func newMoodyACME(t *testing.T, b *bed) *moodyACME {
+// opened is frama in this process, on the same database as the commands.
+func opened(t testing.TB, file string) *app {
 	t.Helper()
-	m := &moodyACME{caFile: filepath.Join(b.options.data, "moody-ca.pem")}
-	target, err := url.Parse(b.pebble.Directory)
+	c := &cli{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}, file: file}
+	a, err := c.open(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := &httputil.ReverseProxy{
-		// The Host header stays as it came: Pebble makes its addresses from it.
-		Director:  func(r *http.Request) { r.URL.Scheme, r.URL.Host = "https", target.Host },
-		Transport: &http.Transport{TLSClientConfig: trusting(t, b.pebble.DirectoryCA)},
-	}
-	m.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.limiting.Load() && strings.Contains(r.URL.Path, "order-plz") {
-			m.refused.Add(1)
-			w.Header().Set("Retry-After", "2")
-			w.Header().Set("Content-Type", "application/problem+json")
-			w.WriteHeader(http.StatusTooManyRequests)
-			fmt.Fprint(w, `{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many new orders","status":429}`)
-			return
-		}
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(m.server.Close)
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.server.Certificate().Raw})
-	if err := os.WriteFile(m.caFile, block, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	m.address = "127.0.0.1:0"
-	m.up(t)
-	m.directory = "https://" + m.address + target.Path
-	t.Cleanup(func() { m.gate.Close() })
-	return m
-}
-
-// trusting believes the authority in a file.
-func trusting(t *testing.T, file string) *tls.Config {
-	t.Helper()
-	ca, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	return &tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS12}
-}
-
-// up opens the port behind which the server is.
-func (m *moodyACME) up(t *testing.T) {
-	t.Helper()
-	var err error
-	if m.gate, err = net.Listen("tcp", m.address); err != nil {
-		t.Fatal(err)
-	}
-	m.address = m.gate.Addr().String()
-	go func(gate net.Listener) {
-		for {
-			in, err := gate.Accept()
-			if err != nil {
-				return
-			}
-			go pass(in, m.server.Listener.Addr().String())
-		}
-	}(m.gate)
-}
-
-// down closes the port, and what is open on it.
-func (m *moodyACME) down(t *testing.T) {
-	t.Helper()
-	if err := m.gate.Close(); err != nil {
-		t.Fatal(err)
-	}
-	m.server.CloseClientConnections()
-}
-
-// pass carries one connection to an address.
-func pass(in net.Conn, address string) {
-	defer in.Close()
-	out, err := net.Dial("tcp", address)
-	if err != nil {
-		return
-	}
-	defer out.Close()
-	done := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
-		go func() {
-			_, _ = io.Copy(way[0], way[1])
-			done <- struct{}{}
-		}()
-	}
-	<-done
-}
-
-// visitor fills in the form as a browser does, and sees status and page.
-type visitor struct {
-	t      *testing.T
-	client *http.Client
-	url    string
-}
-
-func newVisitor(t *testing.T, h host) *visitor {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &visitor{t: t, url: h.url, client: &http.Client{Jar: jar, Timeout: 40 * time.Second}}
-}
-
-// ask sends the form for a name. The page is the one after redirects.
-func (v *visitor) ask(slug string) (status int, page string) {
-	v.t.Helper()
-	_, form := v.read(v.client.Get(v.url + "/request"))
-	value := func(field string) string {
-		m := regexp.MustCompile(`name="` + field + `"[^>]*value="([^"]*)"`).FindStringSubmatch(form)
-		if m == nil {
-			v.t.Fatalf("the form has no %s: %.500s", field, form)
-		}
-		return html.UnescapeString(m[1])
-	}
-	q := journey.Sample(slug)
-	return v.read(v.client.PostForm(v.url+"/request", url.Values{
-		"token": {value("token")}, "charter": {value("charter")}, "plan": {value("plan")}, "action": {"send"}, "lang": {"fr"},
-		"association": {q.Association}, "rna": {q.RNA}, "contact": {q.Contact}, "email": {q.Email}, "purpose": {q.Purpose},
-		"slug": {slug}, "kinds": q.Kinds,
-	}))
-}
-
-func (v *visitor) read(resp *http.Response, err error) (int, string) {
-	v.t.Helper()
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
-}
-
-// kept fails unless the page is the form with everything that was typed, and this said above it.
-func (v *visitor) kept(page, slug, alert string) {
-	v.t.Helper()
-	q := journey.Sample(slug)
-	text := html.UnescapeString(page)
-	for _, typed := range []string{q.Association, q.RNA, q.Contact, q.Email, q.Purpose, slug} {
-		if !strings.Contains(text, typed) {
-			v.t.Errorf("%q was typed and is lost", typed)
-		}
-	}
-	for _, kind := range q.Kinds {
-		if !regexp.MustCompile(`name="kinds" value="` + kind + `" checked`).MatchString(page) {
-			v.t.Errorf("%s was ticked and is not any more", kind)
-		}
-	}
-	if !strings.Contains(text, alert) {
-		v.t.Errorf("the page does not say %q: %.600s", alert, page)
-	}
-}
-
-// TestBadDisk: the disk is full. The form says so and keeps what was typed; afterwards all that was accepted is there,
-// nothing else is, and the file is sound.
-func TestBadDisk(t *testing.T) {
-	disk := filepath.Join(shortDir(t), "disk")
-	if err := os.Mkdir(disk, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=8m"); err != nil {
-		t.Fatalf("mount a small disk (this test needs root): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(disk, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	database := filepath.Join(disk, "frama.db")
-	h := newHost(t, "sqlite:"+database)
-	serve := h.serve(t)
-	v := newVisitor(t, h)
-	accepted := []string{}
-	status, page := v.ask("avant")
-	if status != http.StatusOK {
-		t.Fatalf("with room: %d %.300s", status, page)
-	}
-	accepted = append(accepted, "avant")
-
-	filler := filepath.Join(disk, "filler")
-	fill(t, filler)
-	refused := ""
-	for n := range 500 { // SQLite's log has room of its own, for some forms
-		slug := fmt.Sprintf("plein-%d", n)
-		if status, page = v.ask(slug); status != http.StatusOK {
-			refused = slug
-			break
-		}
-		accepted = append(accepted, slug)
-	}
-	if status != http.StatusServiceUnavailable {
-		t.Fatalf("on a full disk, after %d forms: %d %.500s", len(accepted), status, page)
-	}
-	t.Logf("the disk was full for the database after %d forms", len(accepted))
-	v.kept(page, refused, "La base de données n’a plus de place")
-	wants(t, serve.said(), "no room left: free disk space")
-	// What only reads goes on, and doctor says what is wrong.
-	if status, _ := h.get(t, "/request"); status != http.StatusOK {
-		t.Errorf("the empty form answers %d", status)
-	}
-	wants(t, command(t, h.environ(), exitFailed, "doctor"), `FAIL +disk +0 MiB free`, "→ free at least 1 GiB")
-
-	if err := os.Remove(filler); err != nil {
-		t.Fatal(err)
-	}
-	if status, page = v.ask(refused); status != http.StatusOK {
-		t.Fatalf("with room again: %d %.500s", status, page)
-	}
-	accepted = append(accepted, refused)
-	serve.signal(syscall.SIGTERM)
-	serve.ends(20*time.Second, exitOK)
-	sound(t, database, accepted)
-}
-
-// fill takes the last byte of the disk.
-func fill(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for size := 1 << 20; size > 0; {
-		if _, err := f.Write(make([]byte, size)); err != nil {
-			size /= 2
-		}
-	}
-}
-
-// sound checks the file as SQLite itself sees it.
-func sound(t *testing.T, database string, slugs []string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	var verdict string
-	if err := db.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
-		t.Errorf("integrity_check: %s (%v)", verdict, err)
-	}
-	var requests, mails int
-	if err := db.QueryRow("SELECT count(*) FROM request").Scan(&requests); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.QueryRow("SELECT count(*) FROM outbox").Scan(&mails); err != nil {
-		t.Fatal(err)
-	}
-	if requests != len(slugs) || mails != len(slugs) {
-		t.Errorf("%d forms were accepted; there are %d requests and %d mails", len(slugs), requests, mails)
-	}
-	for _, slug := range slugs {
-		var n int
-		if err := db.QueryRow("SELECT count(*) FROM request WHERE slug = ?", slug).Scan(&n); err != nil || n != 1 {
-			t.Errorf("%s: %d requests (%v)", slug, n, err)
-		}
-	}
-}
-
-// TestBadPostgres: the database stops under a running server. Pages say so, with nothing lost, and work again with it.
-func TestBadPostgres(t *testing.T) {
-	data := shortDir(t)
-	pg, err := dev.StartPostgres(t.Context(), dev.PostgresOptions{Data: data})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { pg.Stop() }()
-	h := newHost(t, pg.URL("postgres"))
-	serve := h.serve(t)
-	v := newVisitor(t, h)
-	if status, page := v.ask("avant"); status != http.StatusOK {
-		t.Fatalf("with a database: %d %.300s", status, page)
-	}
-	a := opened(t, h.file)
-	page, err := a.control.Requests(t.Context(), tester, control.RequestFilter{})
-	if err != nil || len(page.Requests) != 1 {
-		t.Fatalf("%d requests, %v", len(page.Requests), err)
-	}
-	track := strings.TrimPrefix(a.links().Track(page.Requests[0].ID), h.url)
-
-	port := pg.Port
-	pg.Stop()
-	status, form := v.ask("pendant")
-	if status != http.StatusServiceUnavailable {
-		t.Errorf("the form answers %d: %.300s", status, form)
-	}
-	v.kept(form, "pendant", "La base de données ne répond pas")
-	for _, path := range []string{track, strings.TrimSuffix(track, "/") + "/progress"} {
-		if status, text := h.get(t, path); status != http.StatusServiceUnavailable || strings.Contains(text, "connect") {
-			t.Errorf("%s answers %d: %.500s", path, status, text)
-		}
-	}
-	wants(t, command(t, h.environ(), exitFailed, "request", "list"), "database does not answer: check that it runs")
-	select {
-	case <-serve.done:
-		t.Fatalf("the server ended with its database: %s", serve.said())
-	default:
-	}
-
-	if pg, err = dev.StartPostgres(context.Background(), dev.PostgresOptions{Data: data, Port: dev.Port{Number: port}}); err != nil {
-		t.Fatal(err)
-	}
-	await(t, 10*time.Second, "the page does not come back", func() error { return answers(http.DefaultClient, h.url+track) })
-	if status, text := v.ask("pendant"); status != http.StatusOK {
-		t.Errorf("the form answers %d: %.300s", status, text)
-	}
-	// A connection that was in use within the last second is not looked at before it is used again, and fails once.
-	await(t, 10*time.Second, "what was asked for is not all there", func() error {
-		page, err := a.control.Requests(t.Context(), tester, control.RequestFilter{})
-		if err == nil && len(page.Requests) != 2 {
-			err = fmt.Errorf("%d requests", len(page.Requests))
-		}
-		return err
-	})
+	t.Cleanup(func() { _ = a.store.Close() })
+	return a
 }

@@ -51,6 +51,7 @@ func setUpScript(env *testscript.Env) error {
 		tomlTable("smtp", "host", "127.0.0.1", "port", 9, "tls", "none", "username", "frama", "password", secret+"-smtp") +
 		tomlTable("backing", "db_password", secret+"-backing")
 	env.Setenv("FRAMA_CONFIG", in("frama.toml"))
+	env.Setenv("GORACE", promptly)
 	return os.WriteFile(in("frama.toml"), []byte(text), 0o600)
 }
 

@@ -80,7 +80,7 @@ func testCrash(t *testing.T, database string) {
 	}
 	t.Cleanup(func() { a.store.Close() })
 
-	trial := &crashTrial{bed: b, app: a, orders: orders}
+	trial := &crashTrial{bed: b, app: a, orders: orders, worker: buildWorker(t)}
 	// The first run of all also makes the ACME account, which the others find.
 	trial.run(t, 998, "")
 	moments := trial.run(t, 999, "")
@@ -121,6 +121,17 @@ type crashTrial struct {
 	bed    *bed
 	app    *app
 	orders *orderCounter
+	worker string // binary that plays the worker
+}
+
+// buildWorker builds this test binary again, without the race detector where that is on: some hundred processes that
+// live for seconds would spend most of them on it.
+func buildWorker(t *testing.T) string {
+	path := filepath.Join(t.TempDir(), "worker")
+	if out, err := exec.Command("go", "test", "-c", "-tags", "e2e", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build the worker: %v\n%s", err, out)
+	}
+	return path
 }
 
 // run returns the moments that were met when the worker lived, and nil when it died where it should.
@@ -156,7 +167,7 @@ func (c *crashTrial) run(t *testing.T, n int, moment string) []string {
 func (c *crashTrial) child(space, moment string) (met []string, died bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd := exec.CommandContext(ctx, c.worker)
 	cmd.Env = append(os.Environ(), "FRAMA_TEST_ROLE=crash", "FRAMA_TEST_CONFIG="+c.bed.configFile(), "FRAMA_TEST_SPACE="+space,
 		"FRAMA_TEST_MOMENT="+moment)
 	out, err := cmd.StdoutPipe()

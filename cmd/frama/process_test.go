@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"regexp"
@@ -12,6 +11,9 @@ import (
 	"testing"
 	"time"
 )
+
+// promptly lets commands built with the race detector end at once: it makes each wait a second otherwise.
+const promptly = "atexit_sleep_ms=0"
 
 // running is a frama command that a test started.
 type running struct {
@@ -29,7 +31,7 @@ func spawn(t testing.TB, environ []string, args ...string) *running {
 	t.Helper()
 	r := &running{t: t, name: "frama " + strings.Join(args, " "), done: make(chan struct{})}
 	r.cmd = exec.Command("frama", args...) // testscript.Main puts this binary into PATH under that name
-	r.cmd.Env = environ
+	r.cmd.Env = append([]string{"GORACE=" + promptly}, environ...)
 	for _, pair := range os.Environ() {
 		if !strings.HasPrefix(pair, "FRAMA_") || strings.HasPrefix(pair, "FRAMA_CACHE=") {
 			r.cmd.Env = append(r.cmd.Env, pair)
@@ -130,16 +132,4 @@ func wants(t testing.TB, text string, patterns ...string) {
 			t.Errorf("nothing like %q in:\n%s", p, text)
 		}
 	}
-}
-
-// opened is frama in this process, on the same database as the commands.
-func opened(t testing.TB, file string) *app {
-	t.Helper()
-	c := &cli{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}, file: file}
-	a, err := c.open(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = a.store.Close() })
-	return a
 }
