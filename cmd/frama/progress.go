@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/term"
 
 	"framagit.org/frama/frama/services/control"
 	"framagit.org/frama/frama/services/work"
@@ -184,7 +187,17 @@ func (p *progress) row(l *spaceLine) string {
 	case l.started.IsZero():
 		text = "waits for a worker"
 	}
-	return clip(fmt.Sprintf("%-24s %s %7s  %s", l.slug, bar, spent, text), 160)
+	return clip(fmt.Sprintf("%-24s %s %7s  %s", l.slug, bar, spent, text), p.cli.width()-1)
+}
+
+// width is that of the terminal: a line that wraps could not be drawn over.
+func (c *cli) width() int {
+	if f, ok := c.out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 20 {
+			return width
+		}
+	}
+	return 80
 }
 
 func clip(s string, n int) string {
