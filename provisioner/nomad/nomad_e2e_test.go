@@ -333,7 +333,7 @@ func TestJobsReadOnlyTheirOwnVariables(t *testing.T) {
 			t.Errorf("%s lists the other's variable: %s", reader, body)
 		}
 	}
-	refused := cluster(t) // without AllowIdentity
+	refused := cluster(t, func(o *Options) { o.Policy.AllowIdentity = false }) // as in production
 	j := instance("e2e-tenant-c", 21012)
 	j.Source = strings.Replace(tiny, "IDENTITY", "identity { \n env = true \n }", 1)
 	var violations *PolicyError
