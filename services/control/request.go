@@ -188,7 +188,7 @@ func (c *Control) Approve(ctx context.Context, actor hosting.Actor, id string) (
 			return err
 		}
 		if used {
-			return hosting.Errorf(hosting.Conflict, "error.approve_taken", q.Slug)
+			return store.ErrTaken // by another space, or by this very request in the meantime
 		}
 		if space, err = c.makeSpace(tx, q); err != nil {
 			return err

@@ -54,6 +54,8 @@ CREATE TABLE request (
 );
 CREATE INDEX request_state ON request (state, created_at);
 CREATE INDEX request_slug ON request (slug, state);
+-- How many requests an address has left unconfirmed is asked with each form.
+CREATE INDEX request_unconfirmed ON request (lower(email), created_at) WHERE state = 'unconfirmed';
 
 CREATE TABLE space (
     id           TEXT PRIMARY KEY,
