@@ -48,10 +48,6 @@ func (c *cli) open(ctx context.Context) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.openWith(ctx, conf)
-}
-
-func (c *cli) openWith(ctx context.Context, conf config) (*app, error) {
 	a, err := c.wire(ctx, conf, seal.Load)
 	if err != nil {
 		return nil, err

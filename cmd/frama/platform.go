@@ -127,7 +127,7 @@ func (p *platform) writeConfig() (config, error) {
 	if err != nil {
 		return config{}, err
 	}
-	edgePort, err := p.edgePort()
+	edgePort, err := dev.FreePort() // between frama and its ingress agent
 	if err != nil {
 		return config{}, err
 	}
@@ -148,15 +148,6 @@ func (p *platform) writeConfig() (config, error) {
 		return config{}, fmt.Errorf("write the configuration: %w", err)
 	}
 	return loadConfig(p.configFile(), p.cli.environ, nil)
-}
-
-// edgePort is the port between frama and its ingress agent: any that is free.
-func (p *platform) edgePort() (int, error) {
-	ports, err := dev.FreePorts(1)
-	if err != nil {
-		return 0, err
-	}
-	return ports[0], nil
 }
 
 // describe prints where to look.
