@@ -32,6 +32,7 @@ type spaceLine struct {
 	at, count                  int // position of the step, and how many there are
 	started, ended             time.Time
 	done, failed               bool
+	told                       bool // that it waits, and for what
 	addresses                  []string
 }
 
@@ -110,8 +111,13 @@ func (p *progress) changes(before spaceLine, line *spaceLine, run *work.Run) {
 	switch {
 	case line.done && !line.failed:
 		p.emit(event{Time: line.ended, Space: line.slug, State: line.state, Seconds: seconds(line.ended.Sub(line.started)), Addresses: line.addresses})
-	case line.done, line.state == "waiting" && line.message != "" && (line.message != before.message || line.step != before.step):
+	case line.done:
 		p.emit(event{Time: p.now(), Space: line.slug, Step: line.step, State: line.state, Message: line.message})
+	case line.state == "waiting" && line.message != "" && (line.message != before.message || line.step != before.step):
+		line.told = true
+		p.emit(event{Time: p.now(), Space: line.slug, Step: line.step, State: line.state, Message: line.message})
+	case line.step != before.step:
+		line.told = false
 	}
 }
 
@@ -218,6 +224,9 @@ func (p *progress) summary() error {
 			active++
 		default:
 			waiting = append(waiting, l.slug)
+			if !p.live && !l.told && l.step != "" {
+				p.emit(event{Time: p.now(), Space: l.slug, Step: l.step, State: "waiting", Message: l.message}) // cut short in a step
+			}
 		}
 	}
 	slices.Sort(failed)

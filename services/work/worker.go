@@ -1,6 +1,7 @@
 package work
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -240,9 +241,10 @@ func (w *Worker) settle(ctx, held context.Context, claim Claim, step Step, err e
 	return w.Journal.DeferStep(held, claim, step.Seq, w.Now().Add(Backoff(step.Errors)), err.Error(), true)
 }
 
-// interrupted gives the run back at once, so that nobody waits for the lease to end.
+// interrupted gives the run back at once, so that nobody waits for the lease to end. What the step waited for before
+// says more to people than that it was interrupted.
 func (w *Worker) interrupted(held context.Context, claim Claim, step Step) error {
-	return w.Journal.DeferStep(held, claim, step.Seq, w.Now(), "interrupted, will be resumed", false)
+	return w.Journal.DeferStep(held, claim, step.Seq, w.Now(), cmp.Or(step.Message, "interrupted, will be resumed"), false)
 }
 
 // Backoff is the pause after the nth failure in a row (from 0): 1 s, doubled each time, at most 5 min.
