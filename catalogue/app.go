@@ -1,6 +1,8 @@
 package catalogue
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"maps"
@@ -21,6 +23,13 @@ const (
 	Stable  = "stable"
 	Beta    = "beta"    // offered, and pages say that it is new
 	Retired = "retired" // runs where it runs, and is offered to nobody
+	Demo    = "demo"    // stands in where there are no containers; never in production
+)
+
+// Tenancies of an application.
+const (
+	PerSpace = "instance" // one per association
+	Shared   = "shared"   // one for many
 )
 
 // Text is something people read, by language ("fr", "en").
@@ -37,24 +46,29 @@ func (t Text) In(lang string) string {
 // App is an application as its manifest describes it.
 type App struct {
 	Name       string // of its folder; part of job IDs: <handle>-<app>
-	Kind       string // one of hosting.Kinds
-	Status     string // Stable, Beta or Retired
-	ReplacedBy string // for a retired one: the application to migrate to, or empty
+	Kind       string // of kinds.hcl
+	Status     string // Stable, Beta, Retired or Demo
+	ReplacedBy string // for a retired one: the application to migrate to
 	Preferred  bool   // a space that asks for the kind gets this one
 
 	License    string   // SPDX expression
 	CharterOK  bool     // free software in the charter's sense, but for the exceptions
 	Exceptions []string // what the host must publish as exceptions or obligations of the licence
 	Upstream   string   // URL of the sources
-	Tenancy    string   // "instance": one per association; "shared": one for many
+	Docs       []string // upstream documentation that the entry was checked against
+	Unverified []string // what could not be checked there
+	Tenancy    string   // PerSpace or Shared
 	FirstURL   string   // path where the association starts, under the instance's address
 
-	Backup  string // one of Backups: what makes a consistent copy
-	Upgrade string // one of Upgrades
-	Suspend string // one of Suspensions: the gentlest way to close the instance
+	Backup        string // one of Backups: what makes a consistent copy
+	Upgrade       string // one of Upgrades
+	PermanentHost bool   // its host name is part of its data and can never change
+	Suspend       string // one of Suspensions: the gentlest way to close the instance
+	Quota         string // one of Quotas: the narrowest way to stop growth
 
-	Secrets []Secret
-	Values  []Value
+	Secrets  []Secret
+	Values   []Value
+	Includes map[string]Text // kinds that come with this application, and what is said of them
 
 	Origin    string   // Embedded, or the folder it was loaded from
 	Overrides []string // origins of the entries of this name that it replaced, the oldest first
@@ -63,35 +77,18 @@ type App struct {
 	run                Run            // what the manifest's top says
 	runs               map[string]Run // what its variant blocks say instead
 	sizes              map[string]hosting.Resources
-	sizesAt            Diagnostic // place to complain about missing sizes
+	kindAt, replacedAt Diagnostic // places to complain about what only the whole catalogue can tell
+	sizesAt            Diagnostic
 	sizePlaces         map[string]Diagnostic
 	jobs               map[string]job // by variant
 	folder             string
 }
 
-// Run is what differs between the variants of an application.
-type Run struct {
-	Version string
-	Health  Health
-	Needs   []string // backing services, see BackingKeys
-	Volume  Volume
-}
-
-// Volume says who owns the instance's volume: the user that the application runs as. Plain processes run as nobody.
-type Volume struct{ UID, GID int }
-
-const nobody = 65534
-
-// Health is how to see that an instance works, by GET.
-type Health struct {
-	Path   string
-	Status int // expected
-}
-
 // Secret is a value that frama makes once per instance and keeps in the job's Nomad Variable.
 type Secret struct {
 	Name   string
-	Length int // characters out of 62: 22 carry 128 bits
+	Format string // one of Formats
+	Length int    // characters out of 62 (22 carry 128 bits), or bytes of randomness in the other formats
 	// Permanent secrets are part of the data (keys of sessions, of encryption): they are in backups, and a new value
 	// loses or locks what users have. The others can be rotated.
 	Permanent bool
@@ -118,11 +115,22 @@ func Backups() []string {
 
 // Upgrades lists how an application gets to a new version.
 func Upgrades() []string {
-	return []string{"auto-on-start", "one-major-at-a-time", "migrate-command", "never-change-host"}
+	return []string{"auto-on-start", "one-major-at-a-time", "migrate-command"}
 }
 
 // Suspensions lists who can close an instance: the application (a notice or reading only), else the ingress.
 func Suspensions() []string { return []string{"app-maintenance", "app-read-only", "proxy"} }
+
+// Quotas lists what can keep an instance within its share: the application for the instance as a whole, for each account,
+// by taking no new objects or only readers; else the ingress (reading only) or the volume.
+func Quotas() []string {
+	return []string{"app-instance", "app-account", "app-create", "app-read-only", "ingress", "volume"}
+}
+
+// Formats lists how a secret is written.
+func Formats() []string { return []string{alphanumeric, "hex", "base64", "uuid"} }
+
+const alphanumeric = "alphanumeric"
 
 // BackingKeys returns, for each backing service an application may need, the keys that its job finds in the Nomad
 // Variable. Until frama makes databases itself, the host's configuration gives their values.
@@ -135,6 +143,9 @@ func BackingKeys() map[string][]string {
 		"smtp":     {"smtp_host", "smtp_port", "smtp_user", "smtp_password", "smtp_from"},
 	}
 }
+
+// Services lists the backing services an application may need.
+func Services() []string { return slices.Sorted(maps.Keys(BackingKeys())) }
 
 // Title is the application's name for people.
 func (a App) Title(lang string) string { return a.title.In(lang) }
@@ -197,8 +208,18 @@ func (a App) Generated(random io.Reader) map[string]func() string {
 	return makers
 }
 
-// Make draws a value: letters and digits only, which every configuration format takes unquoted.
+// Make draws a value. By default it is letters and digits only, which every configuration format takes unquoted.
 func (s Secret) Make(random io.Reader) string {
+	switch s.Format {
+	case "hex":
+		return hex.EncodeToString(bytesOf(random, s.Length))
+	case "base64":
+		return base64.StdEncoding.EncodeToString(bytesOf(random, s.Length))
+	case "uuid":
+		b := bytesOf(random, 16)
+		b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // version 4, RFC 9562
+		return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	}
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	out := make([]byte, s.Length)
 	for i := range out {
@@ -207,15 +228,19 @@ func (s Secret) Make(random io.Reader) string {
 	return string(out)
 }
 
+func bytesOf(random io.Reader, n int) []byte {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(random, b); err != nil {
+		panic(fmt.Errorf("catalogue: no randomness for a secret: %w", err))
+	}
+	return b
+}
+
 // draw returns a number below n without the bias that a remainder would have.
 func draw(random io.Reader, n int) int {
 	limit := 256 - 256%n
-	var one [1]byte
 	for {
-		if _, err := io.ReadFull(random, one[:]); err != nil {
-			panic(fmt.Errorf("catalogue: no randomness for a secret: %w", err))
-		}
-		if b := int(one[0]); b < limit {
+		if b := int(bytesOf(random, 1)[0]); b < limit {
 			return b % n
 		}
 	}

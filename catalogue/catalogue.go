@@ -1,4 +1,4 @@
-// Package catalogue knows the applications a host can offer, and the plans it offers them in.
+// Package catalogue knows the applications a host can offer, their kinds, and the plans it offers them in.
 //
 // An application is a folder with a manifest (app.hcl: what it is, what it needs, how large it is in each plan) and one
 // Nomad job file per variant. The folders under apps/ are part of the binary; Load adds folders of the host, which work
@@ -15,11 +15,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"framagit.org/frama/frama/services/hosting"
 )
 
-//go:embed apps plans.hcl
+//go:embed apps kinds.hcl plans.hcl
 var embedded embed.FS
 
 // Embedded is the origin of applications that are part of the binary.
@@ -28,11 +26,12 @@ const Embedded = "embedded"
 // Catalogue is a checked set of applications and plans. It never changes once loaded and may be shared.
 type Catalogue struct {
 	apps  []App // by name
+	kinds []Kind
 	plans []Plan
 }
 
-// Load reads the embedded catalogue and then each folder of dirs, laid out as <dir>/<app>/app.hcl and <dir>/plans.hcl.
-// What a later folder says of an application or a plan replaces what an earlier one said, as a whole; App.Overrides
+// Load reads the embedded catalogue and then each folder of dirs, laid out as <dir>/<app>/app.hcl, <dir>/kinds.hcl and
+// <dir>/plans.hcl. What a later folder says of an application, a kind or a plan replaces what an earlier one said, as a whole; App.Overrides
 // shows it. All mistakes of all files come back at once, as Diagnostics.
 func Load(dirs ...string) (*Catalogue, error) {
 	apps, err := fs.Sub(embedded, "apps")
@@ -64,6 +63,8 @@ func load(sources []source) (*Catalogue, error) {
 	for _, s := range sources {
 		plans, diags := s.readPlans()
 		c.plans = mergePlans(c.plans, plans)
+		kinds, found := s.readKinds()
+		c.kinds, diags = mergeKinds(c.kinds, kinds), append(diags, found...)
 		apps, more := s.readApps()
 		for _, app := range apps {
 			c.put(app)
@@ -71,7 +72,7 @@ func load(sources []source) (*Catalogue, error) {
 		all = append(append(all, diags...), more...)
 	}
 	slices.SortFunc(c.apps, func(a, b App) int { return strings.Compare(a.Name, b.Name) })
-	all = append(all, c.checkPlans()...)
+	all = append(append(all, c.checkNames()...), c.checkPlans()...)
 	if len(all) > 0 {
 		all.sort()
 		return nil, all
@@ -133,24 +134,13 @@ func (c *Catalogue) put(app App) {
 // For returns the part of the catalogue that can run as the given variant: what a development platform without
 // containers offers, or a production one.
 func (c *Catalogue) For(variant string) *Catalogue {
-	part := &Catalogue{plans: c.plans}
+	part := &Catalogue{kinds: c.kinds, plans: c.plans}
 	for _, app := range c.apps {
 		if app.Has(variant) {
 			part.apps = append(part.apps, app)
 		}
 	}
 	return part
-}
-
-// Kinds lists, in the order people see them, the kinds that at least one application can be installed for.
-func (c *Catalogue) Kinds() []Kind {
-	var kinds []Kind
-	for _, k := range allKinds() {
-		if _, ok := c.AppForKind(k.ID); ok {
-			kinds = append(kinds, k)
-		}
-	}
-	return kinds
 }
 
 // AppForKind returns the application that a space gets when it asks for the kind: the preferred one, or else the first
@@ -189,33 +179,4 @@ func (c *Catalogue) Plan(id string) (Plan, bool) {
 		}
 	}
 	return Plan{}, false
-}
-
-// Kind is what an application is for, in people's words.
-type Kind struct {
-	ID    string // part of host names: <slug>-<kind>.<platform>
-	title Text
-}
-
-// Title is the kind's name in the language, French when it is unknown.
-func (k Kind) Title(lang string) string { return k.title.In(lang) }
-
-// allKinds names the kinds of hosting.Kinds. Kinds are the domain's, words for them are the catalogue's.
-func allKinds() []Kind {
-	words := map[string]Text{
-		"cloud": {"fr": "Nuage : fichiers, agenda, contacts", "en": "Cloud: files, calendar, contacts"},
-		"pads":  {"fr": "Pads : textes écrits à plusieurs", "en": "Pads: texts written together"},
-		"calcs": {"fr": "Calcs : tableurs partagés", "en": "Calcs: shared spreadsheets"},
-		"polls": {"fr": "Sondages de dates", "en": "Polls for dates"},
-		"forms": {"fr": "Formulaires", "en": "Forms"},
-	}
-	var kinds []Kind
-	for _, id := range hosting.Kinds() {
-		title, ok := words[id]
-		if !ok {
-			title = Text{"fr": id, "en": id}
-		}
-		kinds = append(kinds, Kind{ID: id, title: title})
-	}
-	return kinds
 }

@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"regexp"
@@ -23,6 +24,7 @@ type reader struct {
 	what   string    // "the manifest", `secret "x"`: part of messages
 	attrs  []string
 	blocks []string
+	record *recorder // where the reference is being written instead of a file being read
 }
 
 // open parses a file. The reader is nil when the file is no HCL at all.
@@ -66,6 +68,7 @@ func (r *reader) missing(name string) {
 
 // text reads a required string.
 func (r *reader) text(name string, checks ...check) string {
+	r.record.key(name, "text", true, checks)
 	v, rng, ok := r.value(name, cty.String, "a text in quotes")
 	if !ok {
 		r.missing(name)
@@ -76,6 +79,7 @@ func (r *reader) text(name string, checks ...check) string {
 
 // optional reads a string that may be left out.
 func (r *reader) optional(name string, checks ...check) string {
+	r.record.key(name, "text", false, checks)
 	v, rng, ok := r.value(name, cty.String, "a text in quotes")
 	if !ok {
 		return ""
@@ -89,7 +93,7 @@ func (r *reader) checked(name, s string, rng hcl.Range, checks []check) string {
 		return ""
 	}
 	for _, c := range checks {
-		if problem := c(s); problem != "" {
+		if problem := c.problem(s); problem != "" {
 			r.diags.at(rng, "%s %s", name, problem)
 			return ""
 		}
@@ -99,6 +103,11 @@ func (r *reader) checked(name, s string, rng hcl.Range, checks []check) string {
 
 // number reads a whole number between least and most. A fallback below zero makes the key required.
 func (r *reader) number(name string, least, most, fallback int) int {
+	rule := fmt.Sprintf("from %d to %d", least, most)
+	if fallback > 0 {
+		rule += fmt.Sprintf("; %d when left out", fallback)
+	}
+	r.record.key(name, "number", fallback < 0, []check{{says: rule}})
 	v, rng, ok := r.value(name, cty.Number, "a number")
 	if !ok {
 		if fallback < 0 {
@@ -116,6 +125,7 @@ func (r *reader) number(name string, least, most, fallback int) int {
 
 // flag reads a boolean.
 func (r *reader) flag(name string, required bool) bool {
+	r.record.key(name, "true or false", required, nil)
 	v, _, ok := r.value(name, cty.Bool, "true or false")
 	if !ok {
 		if required {
@@ -128,6 +138,7 @@ func (r *reader) flag(name string, required bool) bool {
 
 // list reads an optional list of strings, each of which must pass the checks and occur once.
 func (r *reader) list(name string, checks ...check) []string {
+	r.record.key(name, "list of texts", false, checks)
 	r.attrs = append(r.attrs, name)
 	attr, ok := r.body.Attributes[name]
 	if !ok {
@@ -155,8 +166,82 @@ func (r *reader) list(name string, checks ...check) []string {
 	return out
 }
 
+// words reads an optional list of strings that may repeat: a command.
+func (r *reader) words(name string) []string {
+	r.record.key(name, "list of texts", false, nil)
+	r.attrs = append(r.attrs, name)
+	attr, ok := r.body.Attributes[name]
+	if !ok {
+		return nil
+	}
+	tuple, ok := attr.Expr.(*hclsyntax.TupleConsExpr)
+	if !ok {
+		r.diags.at(attr.Expr.Range(), "%s must be a list of texts, as [\"…\"]", name)
+		return nil
+	}
+	var out []string
+	for _, item := range tuple.Exprs {
+		v, found := item.Value(nil)
+		if found.HasErrors() || v.IsNull() || v.Type() != cty.String {
+			r.diags.at(item.Range(), "%s must hold texts in quotes only", name)
+			continue
+		}
+		out = append(out, v.AsString())
+	}
+	return out
+}
+
+// texts reads an optional map of texts, as { "Accept" = "application/json" }.
+func (r *reader) texts(name string) map[string]string {
+	r.record.key(name, "map of texts", false, nil)
+	r.attrs = append(r.attrs, name)
+	attr, ok := r.body.Attributes[name]
+	if !ok {
+		return nil
+	}
+	object, ok := attr.Expr.(*hclsyntax.ObjectConsExpr)
+	if !ok {
+		r.diags.at(attr.Expr.Range(), "%s must be a map of texts, as { \"…\" = \"…\" }", name)
+		return nil
+	}
+	out := map[string]string{}
+	for _, item := range object.Items {
+		key, badKey := item.KeyExpr.Value(nil)
+		value, badValue := item.ValueExpr.Value(nil)
+		if badKey.HasErrors() || badValue.HasErrors() || key.IsNull() || value.IsNull() || key.Type() != cty.String || value.Type() != cty.String {
+			r.diags.at(item.ValueExpr.Range(), "%s must hold texts in quotes only", name)
+			continue
+		}
+		if _, twice := out[key.AsString()]; twice {
+			r.diags.at(item.KeyExpr.Range(), "%s names %q twice", name, key.AsString())
+		}
+		out[key.AsString()] = value.AsString()
+	}
+	return out
+}
+
+// place is where the value of a key stands, or the block when there is none.
+func (r *reader) place(name string) Diagnostic {
+	if attr, ok := r.body.Attributes[name]; ok {
+		return r.here(attr.Expr.Range())
+	}
+	return r.here(r.where)
+}
+
+func (r *reader) here(where hcl.Range) Diagnostic {
+	return Diagnostic{Path: where.Filename, Line: where.Start.Line, Column: where.Start.Column}
+}
+
 // each reads the blocks of a type, with or without one label. Labels must be unique.
 func (r *reader) each(kind string, labelled bool, read func(label string, b *reader)) int {
+	return r.blocksOf(kind, labelled, false, read)
+}
+
+func (r *reader) blocksOf(kind string, labelled, required bool, read func(label string, b *reader)) int {
+	if r.record != nil {
+		r.describe(kind, labelled, required, read)
+		return 1
+	}
 	r.blocks = append(r.blocks, kind)
 	seen := map[string]bool{}
 	n := 0
@@ -194,7 +279,7 @@ func (r *reader) each(kind string, labelled bool, read func(label string, b *rea
 
 // one reads a required block without a label.
 func (r *reader) one(kind string, read func(b *reader)) {
-	if n := r.each(kind, false, func(_ string, b *reader) { read(b) }); n == 0 && !r.has(kind) {
+	if n := r.blocksOf(kind, false, true, func(_ string, b *reader) { read(b) }); n == 0 && !r.has(kind) {
 		r.diags.at(r.where, "block %s { … } is missing in %s", kind, r.what)
 	}
 }
@@ -225,23 +310,30 @@ func (r *reader) done() {
 	}
 }
 
-// check says what is wrong with a text ("must be …"), or nothing.
-type check func(s string) string
+// check is a rule that a text keeps.
+type check struct {
+	says    string                // the rule, for the reference
+	problem func(s string) string // what is wrong ("must be …"), or nothing
+}
 
 func oneOf(words ...string) check {
-	return func(s string) string {
+	list := strings.Join(words, ", ")
+	return check{"one of " + list, func(s string) string {
 		if slices.Contains(words, s) {
 			return ""
 		}
-		return "must be one of " + strings.Join(words, ", ") + ", not " + `"` + s + `"` + didYouMean(s, words)
-	}
+		return "must be one of " + list + ", not " + `"` + s + `"` + didYouMean(s, words)
+	}}
 }
 
 func like(pattern *regexp.Regexp, want string) check {
-	return func(s string) string {
+	return check{want, func(s string) string {
 		if pattern.MatchString(s) {
 			return ""
 		}
 		return want
-	}
+	}}
 }
+
+// that is a rule which depends on what else the manifest says.
+func that(problem func(s string) string) check { return check{"", problem} }

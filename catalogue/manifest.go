@@ -1,10 +1,11 @@
 package catalogue
 
 import (
+	"cmp"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"regexp"
-	"slices"
 
 	"framagit.org/frama/frama/services/hosting"
 )
@@ -22,6 +23,7 @@ func jobFile(variant string) string {
 // Patterns of what a manifest says. Names become parts of job IDs and keys of Nomad Variables, which allow no dots.
 var (
 	appName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,19}$`)
+	kindID  = regexp.MustCompile(`^[a-z][a-z0-9]{1,19}$`)
 	keyName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 	spdx    = regexp.MustCompile(`^[A-Za-z0-9.+-]+(-or-later|-only)?( (AND|OR|WITH) [A-Za-z0-9.+-]+)*$`)
 	webURL  = regexp.MustCompile(`^https://[a-z0-9.-]+\.[a-z]{2,}(/[^\s]*)?$`)
@@ -36,43 +38,77 @@ func parseManifest(text []byte, path, folder string) (App, Diagnostics) {
 	if r == nil {
 		return App{Name: folder}, diags
 	}
+	app := readManifest(r, folder)
+	return app, diags
+}
+
+func readManifest(r *reader, folder string) App {
 	app := App{}
-	app.Name = r.text("name", like(appName, "must be 2 to 20 lower-case letters, digits and hyphens"), func(s string) string {
+	app.Name = r.text("name", like(appName, "must be 2 to 20 lower-case letters, digits and hyphens"), that(func(s string) string {
 		if s != folder {
 			return `must be the name of the folder, "` + folder + `"`
 		}
 		return ""
-	})
-	app.Kind = r.text("kind", oneOf(hosting.Kinds()...))
-	app.Status = r.text("status", oneOf(Stable, Beta, Retired))
-	app.ReplacedBy = r.optional("replaced_by", like(appName, "must be the name of an application"))
+	}))
+	app.Kind = r.text("kind", like(kindID, "must be the id of a kind, as pads"))
+	app.kindAt = r.place("kind")
+	app.Status = r.text("status", oneOf(Stable, Beta, Retired, Demo))
+	app.replacement(r)
 	app.Preferred = r.flag("preferred", false)
 	r.one("title", func(b *reader) { app.title = b.translations(60) })
 	r.one("description", func(b *reader) { app.description = b.translations(400) })
 	app.licence(r)
-	app.Tenancy = r.text("tenancy", oneOf("instance", "shared"))
+	app.Docs = r.list("docs", like(webURL, "must hold https addresses"))
+	app.Unverified = r.list("unverified")
+	app.Tenancy = r.text("tenancy", oneOf(PerSpace, Shared))
 	app.FirstURL = r.text("first_url", like(urlPath, "must be a path that starts with /"))
 	app.Backup = r.text("backup", oneOf(Backups()...))
 	app.Upgrade = r.text("upgrade", oneOf(Upgrades()...))
+	app.PermanentHost = r.flag("permanent_host", false)
 	app.Suspend = r.text("suspend", oneOf(Suspensions()...))
-	app.run = r.run()
-	app.variants(r)
-	app.variable(r)
+	app.Quota = r.text("quota", oneOf(Quotas()...))
+	app.included(r)
+	known := app.variable(r)
+	app.readRuns(r, known)
 	app.readSizes(r)
 	r.done()
 	if app.Name == "" {
 		app.Name = folder
 	}
-	return app, diags
+	return app
+}
+
+// replacement: who uses a retired application must be told where to go.
+func (a *App) replacement(r *reader) {
+	a.ReplacedBy = r.optional("replaced_by", like(appName, "must be the name of an application"))
+	a.replacedAt = r.place("replaced_by")
+	attr, given := r.body.Attributes["replaced_by"]
+	switch {
+	case a.Status == Retired && !given:
+		r.diags.at(r.body.Attributes["status"].Expr.Range(), "a retired application names in replaced_by the one to migrate to")
+	case a.Status != Retired && a.Status != "" && given:
+		r.diags.at(attr.NameRange, "replaced_by is for retired applications; the status is %s", a.Status)
+	}
+}
+
+// included reads which kinds come with the application beside its own.
+func (a *App) included(r *reader) {
+	a.Includes = map[string]Text{}
+	r.each("includes", true, func(label string, b *reader) {
+		if !kindID.MatchString(label) || label == a.Kind {
+			b.diags.at(b.where, "%q must be the id of another kind", label)
+		}
+		a.Includes[label] = b.translations(200)
+	})
 }
 
 func (r *reader) translations(most int) Text {
-	length := func(s string) string {
+	length := check{fmt.Sprintf("at most %d characters", most), func(s string) string {
 		if len([]rune(s)) > most {
 			return "is too long: people read it in a form"
 		}
 		return ""
-	}
+	}}
 	return Text{"fr": r.text("fr", length), "en": r.text("en", length)}
 }
 
@@ -87,40 +123,8 @@ func (a *App) licence(r *reader) {
 	}
 }
 
-// run reads what a variant may say for itself.
-func (r *reader) run() Run {
-	var run Run
-	run.Version = r.text("version", like(version, "must be a full version, as 3.3.1"))
-	services := make([]string, 0, len(BackingKeys()))
-	for name := range BackingKeys() {
-		services = append(services, name)
-	}
-	slices.Sort(services)
-	run.Needs = r.list("needs", oneOf(services...))
-	r.one("health", func(b *reader) {
-		run.Health.Path = b.text("path", like(urlPath, "must be a path that starts with /"))
-		run.Health.Status = b.number("status", 200, 399, 200)
-	})
-	run.Volume = Volume{UID: nobody, GID: nobody}
-	r.each("volume", false, func(_ string, b *reader) {
-		run.Volume = Volume{UID: b.number("uid", 0, 65535, -1), GID: b.number("gid", 0, 65535, -1)}
-	})
-	return run
-}
-
-// variants reads the blocks of variants that differ from the manifest's top.
-func (a *App) variants(r *reader) {
-	a.runs = map[string]Run{}
-	r.each("variant", true, func(label string, b *reader) {
-		if label != Native {
-			b.diags.at(b.where, "unknown variant %q%s (production is what the manifest itself says)", label, didYouMean(label, []string{Native}))
-		}
-		a.runs[label] = b.run()
-	})
-}
-
-// variable reads what goes into the instance's Nomad Variable: one namespace of keys.
-func (a *App) variable(r *reader) {
+// variable reads what goes into the instance's Nomad Variable, which is one namespace of keys, and returns the keys.
+func (a *App) variable(r *reader) []string {
 	taken := map[string]string{}
 	for need, keys := range BackingKeys() {
 		for _, key := range keys {
@@ -139,6 +143,7 @@ func (a *App) variable(r *reader) {
 	r.each("secret", true, func(label string, b *reader) {
 		claim(b, label)
 		s := Secret{Name: label}
+		s.Format = cmp.Or(b.optional("format", oneOf(Formats()...)), alphanumeric)
 		s.Length = b.number("length", 16, 256, 32)
 		s.Permanent = b.text("kind", oneOf("permanent", "rotatable")) == "permanent"
 		a.Secrets = append(a.Secrets, s)
@@ -147,12 +152,20 @@ func (a *App) variable(r *reader) {
 		claim(b, label)
 		a.Values = append(a.Values, Value{Name: label, From: b.text("from", oneOf(Sources()...))})
 	})
+	var own []string
+	for _, s := range a.Secrets {
+		own = append(own, s.Name)
+	}
+	for _, v := range a.Values {
+		own = append(own, v.Name)
+	}
+	return own
 }
 
 // readSizes reads what an instance reserves in each plan. Which plans there are is known later: see checkPlans.
 func (a *App) readSizes(r *reader) {
 	a.sizes, a.sizePlaces = map[string]hosting.Resources{}, map[string]Diagnostic{}
-	a.sizesAt = Diagnostic{Path: r.where.Filename, Line: 1, Column: 1}
+	a.sizesAt = r.here(r.where)
 	r.each("plan", true, func(label string, b *reader) {
 		size := hosting.Resources{
 			CPU:       b.number("cpu", 1, 1_000_000, -1),
@@ -164,8 +177,11 @@ func (a *App) readSizes(r *reader) {
 			b.diags.at(b.body.Attributes["memory_max"].Expr.Range(), "memory_max is less than memory (%d MiB)", size.Memory)
 		}
 		a.sizes[label] = size
-		a.sizePlaces[label] = Diagnostic{Path: b.where.Filename, Line: b.where.Start.Line, Column: b.where.Start.Column}
+		a.sizePlaces[label] = b.here(b.where)
 	})
+	if len(a.sizes) == 0 && a.Status == Retired {
+		a.sizes = nil // nothing is installed any more
+	}
 }
 
 // readJobs takes in the job files that are there. A manifest without any is an entry that Lint complains about.

@@ -57,6 +57,8 @@ plan "large" {
   memory_max = 256
   disk       = 100
 }
+quota = "volume"
+tasks = ["toy"]
 `
 
 const goodJob = `variable "job_id" {
@@ -105,7 +107,8 @@ func TestMalformedManifestsNameTheirPlace(t *testing.T) {
 		{"other name", `"toy"`, `"toi"`, "1:10", `must be the name of the folder, "toy"`},
 		{"upper case", `"toy"`, `"Toy"`, "1:10", "lower-case"},
 		{"no name", `name   = "toy"`, "", "1:1", "name is missing in the manifest"},
-		{"unknown kind", `"pads"`, `"pad"`, "2:10", `did you mean "pads"?`},
+		{"unknown kind", `"pads"`, `"padz"`, "2:10", `did you mean "pads"?`},
+		{"kind with a hyphen", `"pads"`, `"pad-s"`, "2:10", "must be the id of a kind"},
 		{"kind is a number", `"pads"`, `7`, "2:10", "kind must be a text"},
 		{"unknown status", `"stable"`, `"stabel"`, "3:10", `did you mean "stable"?`},
 		{"unknown key", `status = "stable"`, "statsu = \"stable\"", "3:1", `unknown key statsu in the manifest; did you mean "status"?`},
@@ -181,7 +184,7 @@ func TestMalformedManifestsNameTheirPlace(t *testing.T) {
 }
 
 func TestAllMistakesComeAtOnce(t *testing.T) {
-	text := strings.NewReplacer(`"pads"`, `"pad"`, `"MIT"`, `"?"`, `"1.2.3"`, `"latest"`, "length = 32", "length = 1").Replace(good)
+	text := strings.NewReplacer(`"pads"`, `"padz"`, `"MIT"`, `"?"`, `"1.2.3"`, `"latest"`, "length = 32", "length = 1").Replace(good)
 	_, err := Load(folder(t, "toy", text, goodJob))
 	var diags Diagnostics
 	if !errors.As(err, &diags) || len(diags) != 4 {

@@ -30,7 +30,12 @@ func parsePlans(text []byte, path string) ([]Plan, Diagnostics) {
 	if r == nil {
 		return nil, diags
 	}
-	var plans []Plan
+	plans := readPlanBlocks(r, path)
+	r.done()
+	return plans, diags
+}
+
+func readPlanBlocks(r *reader, path string) (plans []Plan) {
 	r.each("plan", true, func(label string, b *reader) {
 		p := Plan{ID: label, place: Diagnostic{Path: path, Line: b.where.Start.Line, Column: b.where.Start.Column}}
 		if !appName.MatchString(label) {
@@ -43,8 +48,7 @@ func parsePlans(text []byte, path string) ([]Plan, Diagnostics) {
 		p.Like = b.optional("like", like(appName, "must be the name of a plan"))
 		plans = append(plans, p)
 	})
-	r.done()
-	return plans, diags
+	return plans
 }
 
 // mergePlans replaces plans of the same name in their place and adds the others at the end.

@@ -1,0 +1,270 @@
+package catalogue
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	taskName    = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
+	extension   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
+	imageName   = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+:[A-Za-z0-9._-]+$`)
+	ownImage    = regexp.MustCompile(`^[a-z0-9._-]+(/[a-z0-9._-]+)*:[A-Za-z0-9._-]+$`)
+	imageDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	placeholder = regexp.MustCompile(`\{([a-z][a-z0-9_]*)\}`)
+	requestPath = regexp.MustCompile(`^(/|\{)[^\s#]*$`)
+	headerName  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // a token of RFC 9110
+)
+
+// readRuns reads what the manifest's top says of production, and its variant blocks. An application that only stands in
+// for others (Demo) has nothing to say of production; a retired one need not say how to run.
+func (a *App) readRuns(r *reader, known []string) {
+	if a.Status != Demo {
+		a.run = r.run(known, true, a.Status == Retired)
+	}
+	a.runs = map[string]Run{}
+	r.each("variant", true, func(label string, b *reader) {
+		if label != Native {
+			b.diags.at(b.where, "unknown variant %q%s (production is what the manifest itself says)", label, didYouMean(label, []string{Native}))
+		}
+		a.runs[label] = b.run(known, false, false)
+	})
+	if native, ok := a.runs[Native]; a.Status == Demo {
+		a.run = native
+		if !ok {
+			r.diags.at(r.where, `variant "native" { … } is missing: an application of status demo runs in no other way`)
+		}
+	}
+}
+
+// run reads what a variant says for itself. known are the keys of the instance's Nomad Variable.
+func (r *reader) run(known []string, production, retired bool) Run {
+	var run Run
+	run.Version = r.text("version", like(version, "must be a full version, as 3.3.1"))
+	run.Tasks = r.list("tasks", like(taskName, "must hold names of tasks"))
+	if len(run.Tasks) == 0 && !retired {
+		r.missing("tasks")
+	}
+	r.needs(&run)
+	for _, need := range run.Needs {
+		known = append(known[:len(known):len(known)], BackingKeys()[need]...)
+	}
+	health := func(b *reader) {
+		run.Health.Path = b.text("path", like(urlPath, "must be a path that starts with /"))
+		run.Health.Status = b.number("status", 200, 399, 200)
+	}
+	if retired {
+		r.each("health", false, func(_ string, b *reader) { health(b) })
+	} else {
+		r.one("health", health)
+	}
+	run.Volume = Volume{UID: nobody, GID: nobody}
+	r.each("volume", false, func(_ string, b *reader) {
+		run.Volume = Volume{UID: b.number("uid", 0, 65535, -1), GID: b.number("gid", 0, 65535, -1)}
+	})
+	if production {
+		r.images(&run)
+	}
+	r.setups(&run, known)
+	r.checks(&run, known)
+	r.usages(&run)
+	return run
+}
+
+// needs reads which backing services are needed, and what of them.
+func (r *reader) needs(run *Run) {
+	run.Needs = r.list("needs", oneOf(Services()...))
+	only := func(service string, b *reader) {
+		if !slices.Contains(run.Needs, service) {
+			b.diags.at(b.where, "needs does not name %s", service)
+		}
+	}
+	if slices.Contains(run.Needs, "postgres") && slices.Contains(run.Needs, "mysql") {
+		r.diags.at(r.body.Attributes["needs"].Expr.Range(), "needs names both postgres and mysql: they share the keys db_host, db_name…")
+	}
+	r.each("postgres", false, func(_ string, b *reader) {
+		only("postgres", b)
+		run.Postgres.Version = b.number("version", 9, 99, 0)
+		run.Postgres.Extensions = b.list("extensions", like(extension, "must hold names of extensions"))
+	})
+	r.each("mysql", false, func(_ string, b *reader) {
+		only("mysql", b)
+		run.MySQL.Charset = b.text("charset", oneOf("utf8mb4", "utf8mb3", "latin1"))
+	})
+	r.each("redis", false, func(_ string, b *reader) {
+		only("redis", b)
+		run.Redis.Durable = b.flag("durable", true)
+	})
+}
+
+// task reads the name of one of the job's tasks.
+func (r *reader) task(run *Run) string {
+	return r.text("task", check{"one of tasks", func(s string) string {
+		if !slices.Contains(run.Tasks, s) {
+			return "names no task of tasks: " + strings.Join(run.Tasks, ", ") + didYouMean(s, run.Tasks)
+		}
+		return ""
+	}})
+}
+
+func (r *reader) images(run *Run) {
+	run.Images = map[string]Image{}
+	r.each("image", true, func(label string, b *reader) {
+		if !slices.Contains(run.Tasks, label) {
+			b.diags.at(b.where, "there is no task %s in tasks%s", label, didYouMean(label, run.Tasks))
+		}
+		image := Image{Build: b.optional("build", like(webURL, "must be an https address"))}
+		if image.Build == "" {
+			image.Reference = b.text("reference", like(imageName, "must name registry, image and version, as docker.io/library/odoo:19.0"))
+		} else {
+			image.Reference = b.text("reference", like(ownImage, "must name image and version only, as pollaris:1.2.3"))
+		}
+		if _, tag, ok := strings.Cut(image.Reference[strings.LastIndex(image.Reference, "/")+1:], ":"); ok && !strings.ContainsAny(tag, "0123456789") {
+			b.diags.at(b.body.Attributes["reference"].Expr.Range(), "the tag %s moves: name a full version", tag)
+		}
+		image.Digest = b.optional("digest", like(imageDigest, "must be sha256: and 64 hexadecimal digits"))
+		run.Images[label] = image
+	})
+}
+
+func (r *reader) setups(run *Run, known []string) {
+	r.each("setup", true, func(label string, b *reader) {
+		s := Setup{Name: label}
+		if !taskName.MatchString(label) {
+			b.diags.at(b.where, "%q cannot be a step's name: use lower-case letters, digits, - and _", label)
+		}
+		s.Requests = b.requests(known)
+		if len(s.Requests) == 0 || b.record != nil {
+			s.Task = b.task(run)
+			s.User = b.optional("user", like(taskName, "must be a user's name"))
+			if s.Command = b.words("command"); len(s.Command) == 0 {
+				b.missing("command")
+			}
+		}
+		run.Setup = append(run.Setup, s)
+	})
+}
+
+// checks reads how to write an object and read it back. What the writing captures, the reading may use.
+func (r *reader) checks(run *Run, known []string) {
+	bodies := map[string]*reader{}
+	r.each("check", true, func(label string, b *reader) {
+		if label != "write" && label != "read" {
+			b.diags.at(b.where, `a check is "write" or "read", not %q`, label)
+		}
+		bodies[label] = b
+		b.blocks = append(b.blocks, "request") // read below, in order
+	})
+	if b := bodies["write"]; b != nil {
+		run.Check.Write = b.requests(known)
+		for _, q := range run.Check.Write {
+			for name := range q.Captures {
+				known = append(known[:len(known):len(known)], name)
+			}
+		}
+		if bodies["read"] == nil {
+			b.diags.at(b.where, `check "write" without check "read": nobody would see whether the object lasts`)
+		}
+	}
+	if b := bodies["read"]; b != nil {
+		run.Check.Read = b.requests(known)
+	}
+	for label, b := range bodies {
+		if len(run.Check.Write) == 0 && label == "write" || len(run.Check.Read) == 0 && label == "read" {
+			b.diags.at(b.where, "check %q has no request", label)
+		}
+	}
+}
+
+// requests reads the request blocks of a body, in order.
+func (r *reader) requests(known []string) []Request {
+	known = append([]string{"object", "host", "url", "email"}, known...)
+	var all []Request
+	r.each("request", true, func(label string, b *reader) {
+		used := func(s string) string {
+			for _, m := range placeholder.FindAllStringSubmatch(s, -1) {
+				if !slices.Contains(known, m[1]) {
+					return "uses {" + m[1] + "}, which is no secret, value, key of a needed service or earlier capture" + didYouMean(m[1], known)
+				}
+			}
+			return ""
+		}
+		q := Request{Name: label, Method: "GET"}
+		if m := b.optional("method", oneOf("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")); m != "" {
+			q.Method = m
+		}
+		q.Path = b.text("path", like(requestPath, "must start with /"), that(used))
+		q.Body = b.optional("body", that(used))
+		q.ContentType = b.optional("content_type")
+		q.Headers = b.texts("headers")
+		for name, value := range q.Headers {
+			if problem := used(value); problem != "" || !headerName.MatchString(name) {
+				b.diags.at(b.body.Attributes["headers"].Expr.Range(), "header %s %s", name, strings.TrimSpace(problem+" must be a header's name and value"))
+			}
+		}
+		q.User, q.Password = b.optional("basic_user", that(used)), b.optional("basic_password", that(used))
+		q.Status = b.number("status", 100, 599, 200)
+		q.Contains, q.Lacks = b.optional("contains", that(used)), b.optional("lacks", that(used))
+		q.Captures = map[string]string{}
+		b.each("capture", true, func(name string, c *reader) {
+			if !keyName.MatchString(name) || slices.Contains(known, name) {
+				c.diags.at(c.where, "%q cannot be captured: use a new name of lower-case letters, digits and _", name)
+			}
+			q.Captures[name] = c.text("pattern", check{"a regular expression with one group (Go's syntax)", func(s string) string {
+				if p, err := regexp.Compile(s); err != nil {
+					return "must be a regular expression: " + err.Error()
+				} else if p.NumSubexp() != 1 {
+					return "must have one group in round brackets: what it matches is kept"
+				}
+				return ""
+			}})
+		})
+		for name := range q.Captures {
+			known = append(known, name)
+		}
+		all = append(all, q)
+	})
+	return all
+}
+
+// usages reads how metrics are measured.
+func (r *reader) usages(run *Run) {
+	r.each("usage", true, func(label string, b *reader) {
+		u := Usage{Metric: label}
+		if problem := oneOf(Metrics()...).problem(label); problem != "" {
+			b.diags.at(b.where, "a metric %s", problem)
+		}
+		u.From = b.text("from", oneOf(Probes()...))
+		u.Path = b.optional("path", like(requestPath, "must start with /"))
+		u.Field, u.Query, u.Pattern = b.optional("field"), b.optional("query"), b.optional("pattern")
+		if _, given := b.body.Attributes["task"]; given || b.record != nil {
+			u.Task = b.task(run)
+		}
+		u.Command = b.words("command")
+		b.only(u.From, map[string][]string{
+			"http-json": {"path", "field"}, "prometheus": {"path", "field"}, "exec": {"task", "command"}, "sql": {"query"}, "files": {"pattern"},
+		})
+		if u.From == "sql" && !slices.Contains(run.Needs, "postgres") && !slices.Contains(run.Needs, "mysql") {
+			b.diags.at(b.where, "needs names neither postgres nor mysql: there is no database to ask")
+		}
+		run.Usage = append(run.Usage, u)
+	})
+}
+
+// only wants the keys that go with the word, and none of the others.
+func (r *reader) only(word string, keys map[string][]string) {
+	if keys[word] == nil {
+		return // complained about already, or the reference is being written
+	}
+	r.attrs = append(r.attrs, "task")
+	for _, key := range []string{"path", "field", "task", "command", "query", "pattern"} {
+		attr, given := r.body.Attributes[key]
+		switch wanted := slices.Contains(keys[word], key); {
+		case wanted && !given:
+			r.missing(key)
+		case given && !wanted:
+			r.diags.at(attr.NameRange, "%s has no meaning with from = %q", key, word)
+		}
+	}
+}
