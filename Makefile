@@ -3,7 +3,7 @@ SHELL     := /bin/bash
 .DEFAULT_GOAL := help
 
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
-LDFLAGS   := -s -w -X main.release=$(VERSION)
+LDFLAGS   := -s -w -X main.tagged=$(VERSION)
 CACHE     := $(or $(FRAMA_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/frama)
 DATA      ?= data
 ARGS      ?=

@@ -11,13 +11,14 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-//go:embed apps kinds.hcl plans.hcl
+//go:embed apps icons kinds.hcl plans.hcl
 var embedded embed.FS
 
 // Embedded is the origin of applications that are part of the binary.
@@ -27,6 +28,7 @@ const Embedded = "embedded"
 type Catalogue struct {
 	apps  []App // by name
 	kinds []Kind
+	icons map[string][]byte // SVG, by kind
 	plans []Plan
 }
 
@@ -34,6 +36,18 @@ type Catalogue struct {
 // <dir>/plans.hcl. What a later folder says of an application, a kind or a plan replaces what an earlier one said, as a whole; App.Overrides
 // shows it. All mistakes of all files come back at once, as Diagnostics.
 func Load(dirs ...string) (*Catalogue, error) {
+	sources, err := sourcesOf(dirs)
+	if err != nil {
+		return nil, err
+	}
+	c, mistakes := gather(sources)
+	if len(mistakes) > 0 {
+		return nil, mistakes
+	}
+	return c, nil
+}
+
+func sourcesOf(dirs []string) ([]source, error) {
 	apps, err := fs.Sub(embedded, "apps")
 	if err != nil {
 		return nil, fmt.Errorf("open the embedded catalogue: %w", err)
@@ -47,7 +61,7 @@ func Load(dirs ...string) (*Catalogue, error) {
 		}
 		sources = append(sources, source{origin: dir, shown: dir, plans: os.DirFS(dir), apps: os.DirFS(dir), appsShown: dir})
 	}
-	return load(sources)
+	return sources, nil
 }
 
 // source is one place applications come from. Paths are shown to people under the shown names.
@@ -57,14 +71,18 @@ type source struct {
 	shown, appsShown string
 }
 
-func load(sources []source) (*Catalogue, error) {
-	c := &Catalogue{}
+// gather reads all sources, as far as they can be read.
+func gather(sources []source) (*Catalogue, Diagnostics) {
+	c := &Catalogue{icons: map[string][]byte{}}
 	var all Diagnostics
 	for _, s := range sources {
 		plans, diags := s.readPlans()
 		c.plans = mergePlans(c.plans, plans)
 		kinds, found := s.readKinds()
 		c.kinds, diags = mergeKinds(c.kinds, kinds), append(diags, found...)
+		icons, wrong := s.readIcons()
+		maps.Copy(c.icons, icons)
+		diags = append(diags, wrong...)
 		apps, more := s.readApps()
 		for _, app := range apps {
 			c.put(app)
@@ -73,11 +91,8 @@ func load(sources []source) (*Catalogue, error) {
 	}
 	slices.SortFunc(c.apps, func(a, b App) int { return strings.Compare(a.Name, b.Name) })
 	all = append(append(all, c.checkNames()...), c.checkPlans()...)
-	if len(all) > 0 {
-		all.sort()
-		return nil, all
-	}
-	return c, nil
+	all.sort()
+	return c, all
 }
 
 func (s source) readPlans() ([]Plan, Diagnostics) {
@@ -134,7 +149,7 @@ func (c *Catalogue) put(app App) {
 // For returns the part of the catalogue that can run as the given variant: what a development platform without
 // containers offers, or a production one.
 func (c *Catalogue) For(variant string) *Catalogue {
-	part := &Catalogue{kinds: c.kinds, plans: c.plans}
+	part := &Catalogue{kinds: c.kinds, icons: c.icons, plans: c.plans}
 	for _, app := range c.apps {
 		if app.Has(variant) {
 			part.apps = append(part.apps, app)

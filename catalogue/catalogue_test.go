@@ -67,8 +67,8 @@ func TestPreferredAndRetired(t *testing.T) {
 	if _, ok := c.For(Native).App("toy"); ok {
 		t.Error("toy has no native variant")
 	}
-	if _, ok := c.AppForKind("forms"); ok {
-		t.Error("there is nothing for forms")
+	if _, ok := c.For(Native).AppForKind("cloud"); ok {
+		t.Error("there is no cloud without containers")
 	}
 	retired := folder(t, "toy", strings.Replace(good, `"stable"`, "\"retired\"\nreplaced_by = \"etherpad\"", 1), goodJob)
 	if c, err = Load(retired); err != nil {
@@ -104,7 +104,7 @@ func TestSecretsAreMade(t *testing.T) {
 	}
 	app, _ := c.App("etherpad")
 	makers := app.Generated(rand.Reader)
-	if len(makers) != 3 || len(makers["api_key"]()) != 64 || makers["api_key"]() == makers["session_key"]() {
+	if len(makers["admin_password"]()) != 32 || len(makers["api_key"]()) != 64 || makers["api_key"]() == makers["session_key"]() {
 		t.Error("makers", makers)
 	}
 	// 255 is above the largest multiple of 62: drawn again, so that no letter is likelier than others.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -64,13 +65,13 @@ func newVersionCommand(c *cli) *cobra.Command {
 	}
 }
 
-// release is set by the Makefile with -ldflags -X.
-var release = ""
+// tagged is set by the Makefile with -ldflags -X.
+var tagged = ""
 
 // version is that of the release, or what the Go toolchain recorded.
 func version() string {
-	if release != "" {
-		return release
+	if tagged != "" {
+		return tagged
 	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
@@ -89,6 +90,13 @@ func newConfigCommand(c *cli) *cobra.Command {
 				if k.secret {
 					all = append(all, line{k.name + "_file", k.variable() + "_FILE", "", "file that holds " + k.name})
 				}
+			}
+			for _, k := range backingKeys() {
+				variable := ""
+				if strings.HasSuffix(k.name, " password") || strings.HasSuffix(k.name, " password_file") {
+					variable = "FRAMA_BACKING_<NAME>_" + strings.ToUpper(k.name[len("[[backing]] "):])
+				}
+				all = append(all, line{k.name, variable, "", k.doc})
 			}
 			return c.print(all, func(w io.Writer) {
 				t := newTable(w, "KEY", "VARIABLE", "DEFAULT", "MEANING")
