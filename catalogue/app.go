@@ -133,13 +133,13 @@ func Formats() []string { return []string{alphanumeric, "hex", "base64", "uuid"}
 const alphanumeric = "alphanumeric"
 
 // BackingKeys returns, for each backing service an application may need, the keys that its job finds in the Nomad
-// Variable. Until frama makes databases itself, the host's configuration gives their values.
+// Variable: frama makes the database, the account or the bucket, and writes them there.
 func BackingKeys() map[string][]string {
 	return map[string][]string{
 		"postgres": {"db_host", "db_port", "db_name", "db_user", "db_password"},
 		"mysql":    {"db_host", "db_port", "db_name", "db_user", "db_password"},
-		"redis":    {"redis_host", "redis_port", "redis_user", "redis_password"},
-		"s3":       {"s3_endpoint", "s3_bucket", "s3_key", "s3_secret"},
+		"redis":    {"redis_host", "redis_port", "redis_user", "redis_password", "redis_prefix"},
+		"s3":       {"s3_endpoint", "s3_region", "s3_bucket", "s3_key", "s3_secret"},
 		"smtp":     {"smtp_host", "smtp_port", "smtp_user", "smtp_password", "smtp_from"},
 	}
 }
@@ -184,19 +184,6 @@ func (a App) Version(variant string) string { return a.Run(variant).Version }
 
 // Size returns what an instance reserves in the plan. Load has made sure that every plan has a size.
 func (a App) Size(plan string) hosting.Resources { return a.sizes[plan] }
-
-// MissingKeys lists the keys of backing services that the variant needs and the configuration does not give.
-func (a App) MissingKeys(variant string, given map[string]string) []string {
-	var missing []string
-	for _, need := range a.Run(variant).Needs {
-		for _, key := range BackingKeys()[need] {
-			if given[key] == "" && !slices.Contains(missing, key) {
-				missing = append(missing, key)
-			}
-		}
-	}
-	return missing
-}
 
 // Generated returns a maker for each secret, for provisioner.Cluster.EnsureSecrets. random must not fail, as
 // crypto/rand.Reader does not; a maker panics rather than return a guessable value.
@@ -246,17 +233,11 @@ func draw(random io.Reader, n int) int {
 	}
 }
 
-// Fixed returns the values of the instance's Nomad Variable that are not made by chance: what people typed, by source,
-// and the keys of backing services, from the configuration.
-func (a App) Fixed(variant string, typed map[string]string, backing map[string]string) map[string]string {
+// Fixed returns the values of the instance's Nomad Variable that people typed; typed has them by source.
+func (a App) Fixed(typed map[string]string) map[string]string {
 	fixed := map[string]string{}
 	for _, v := range a.Values {
 		fixed[v.Name] = typed[v.From]
-	}
-	for _, need := range a.Run(variant).Needs {
-		for _, key := range BackingKeys()[need] {
-			fixed[key] = backing[key]
-		}
 	}
 	return fixed
 }

@@ -88,10 +88,7 @@ func TestVariantsDiffer(t *testing.T) {
 	if p, n := app.Run(Production), app.Run(Native); p.Version != "3.3.1" || n.Version != "1.8.14" || p.Health.Path != "/health" || n.Health.Path != "/api" || len(n.Needs) != 0 {
 		t.Error(p, n)
 	}
-	if missing := app.MissingKeys(Production, map[string]string{"db_host": "h"}); !slices.Equal(missing, []string{"db_port", "db_name", "db_user", "db_password"}) {
-		t.Error(missing)
-	}
-	fixed := app.Fixed(Native, map[string]string{"association": "Les amis", "language": "fr"}, nil)
+	fixed := app.Fixed(map[string]string{"association": "Les amis", "language": "fr"})
 	if len(fixed) != 2 || fixed["title"] != "Les amis" || fixed["language"] != "fr" {
 		t.Error(fixed)
 	}

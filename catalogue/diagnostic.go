@@ -12,9 +12,10 @@ import (
 
 // Diagnostic is one mistake in a file of the catalogue.
 type Diagnostic struct {
-	Path         string // as people know it
-	Line, Column int    // from 1; 0 when the mistake is about the file as a whole
-	Message      string // what is wrong and what to write instead
+	Path    string `json:"path"`    // as people know it
+	Line    int    `json:"line"`    // from 1; 0 when the mistake is about the file as a whole
+	Column  int    `json:"column"`  // likewise
+	Message string `json:"message"` // what is wrong and what to write instead
 }
 
 func (d Diagnostic) String() string {

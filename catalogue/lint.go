@@ -2,13 +2,13 @@ package catalogue
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"maps"
-	"regexp"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 // JobFile is a job of the catalogue with the variables of an imagined instance, for whoever can check it.
@@ -32,39 +32,136 @@ type Finding struct {
 // Check asks a cluster what it thinks of a job: whether it parses, keeps to the policy and could be placed.
 type Check func(ctx context.Context, file JobFile) ([]Finding, error)
 
-// Lint checks the job files of every application: their syntax and variables here, and all else with check, in the
-// smallest and the largest plan. check may be nil when no cluster is at hand. The error is the checker's own (the
-// cluster went away); what is wrong with the files is in the diagnostics.
+// Lint checks every application: its job files on their syntax tree and against the manifest here, and again with check,
+// in the smallest and the largest plan. check may be nil when no cluster is at hand. The error is the checker's own (the
+// cluster went away) and comes with what was found until then; what is wrong with the files is in the diagnostics.
 func (c *Catalogue) Lint(ctx context.Context, check Check) (Diagnostics, error) {
+	return c.lint(ctx, c.apps, check)
+}
+
+// LintFolders reads the embedded catalogue and the configured folders (dirs) and checks what is in them, manifests and
+// job files alike: all mistakes of all files at once. With names, only the mistakes in those folders are reported; such a
+// folder is one application or holds several, and need not be configured.
+func LintFolders(ctx context.Context, dirs, names []string, check Check) (Diagnostics, error) {
+	sources, err := sourcesOf(dirs)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		s, err := sourceNamed(name)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, s)
+	}
+	c, found := gather(sources)
+	apps := c.apps
+	if len(names) > 0 {
+		apps = slices.DeleteFunc(slices.Clone(apps), func(a App) bool { return !slices.Contains(names, a.Origin) })
+		if len(apps) == 0 {
+			return nil, fmt.Errorf("no application in %s: a folder of one has a file %s", strings.Join(names, ", "), manifestFile)
+		}
+	}
+	more, err := c.lint(ctx, apps, check)
+	found = append(found, more...)
+	if len(names) > 0 {
+		found = found.within(names)
+	}
+	found.sort()
+	return found, err
+}
+
+// within keeps what is in the folders, with paths as these were typed.
+func (d Diagnostics) within(folders []string) Diagnostics {
+	var kept Diagnostics
+	for _, one := range d {
+		for _, folder := range folders {
+			whole, err := filepath.Abs(folder)
+			path, pathErr := filepath.Abs(one.Path)
+			rest, outside := filepath.Rel(whole, path)
+			if err == nil && pathErr == nil && outside == nil && rest != ".." && !strings.HasPrefix(rest, ".."+string(filepath.Separator)) {
+				one.Path = filepath.Join(folder, rest)
+				kept = append(kept, one)
+				break
+			}
+		}
+	}
+	return kept
+}
+
+// sourceNamed is a folder named on the command line: of applications, or of one.
+func sourceNamed(dir string) (source, error) {
+	if _, err := os.Stat(filepath.Join(dir, manifestFile)); err != nil {
+		all, err := sourcesOf([]string{dir})
+		if err != nil {
+			return source{}, err
+		}
+		return all[len(all)-1], nil
+	}
+	whole, err := filepath.Abs(dir) // the application has the name of its folder, also where that is typed as "."
+	if err != nil {
+		return source{}, fmt.Errorf("folder %s: %w", dir, err)
+	}
+	parent, name := filepath.Dir(whole), filepath.Base(whole)
+	apps := oneFolder{os.DirFS(parent), name}
+	return source{origin: dir, shown: dir, plans: os.DirFS(dir), apps: apps, appsShown: parent}, nil
+}
+
+// oneFolder is a file system with one of the folders of another.
+type oneFolder struct {
+	fs.FS
+	name string
+}
+
+// ReadDir lists the one folder, without looking at those beside it.
+func (f oneFolder) ReadDir(name string) ([]fs.DirEntry, error) {
+	if name != "." {
+		return fs.ReadDir(f.FS, name)
+	}
+	info, err := fs.Stat(f.FS, f.name)
+	if err != nil {
+		return nil, err
+	}
+	return []fs.DirEntry{fs.FileInfoToDirEntry(info)}, nil
+}
+
+func (c *Catalogue) lint(ctx context.Context, apps []App, check Check) (Diagnostics, error) {
 	var all Diagnostics
-	for _, app := range c.apps {
-		if len(app.jobs) == 0 && app.Status != Retired {
-			all = append(all, Diagnostic{Path: app.folder, Message: "there is no job file: add " + jobFile(Production) + " or " + jobFile(Native)})
-		}
-		for _, variant := range slices.Sorted(maps.Keys(app.runs)) {
-			if !app.Has(variant) {
-				all = append(all, Diagnostic{Path: app.folder, Message: "the manifest describes the variant " + variant + " but there is no " + jobFile(variant)})
-			}
-		}
+	for _, app := range apps {
+		all = append(all, lintApp(app)...)
+	}
+	all.sort()
+	if check == nil {
+		return all, nil
+	}
+	for _, app := range apps {
 		for _, variant := range app.Variants() {
-			found := lintJob(app.jobs[variant])
-			all = append(all, found...)
-			if len(found) > 0 || check == nil {
-				continue
-			}
 			for _, plan := range c.extremes() {
 				findings, err := check(ctx, app.jobFile(variant, plan))
 				if err != nil {
 					return all, err
 				}
-				for _, f := range findings {
-					all = append(all, Diagnostic{Path: app.jobs[variant].path, Line: f.Line, Column: f.Column, Message: f.Message})
-				}
+				all = append(all, newOnes(findings, all, app.jobs[variant].path)...)
 			}
 		}
 	}
 	all.sort()
 	return all, nil
+}
+
+// newOnes leaves out findings of the checker about a line that is known already, and those that say again what is known with
+// its place: the parsed job has no positions, so the checker can only guess.
+func newOnes(findings []Finding, known Diagnostics, path string) Diagnostics {
+	var out Diagnostics
+	for _, f := range findings {
+		said := slices.ContainsFunc(known, func(d Diagnostic) bool {
+			return d.Path == path && (f.Line > 0 && d.Line == f.Line || strings.HasSuffix(f.Message, d.Message))
+		})
+		if !said {
+			out = append(out, Diagnostic{Path: path, Line: f.Line, Column: max(f.Column, min(f.Line, 1)), Message: f.Message})
+		}
+	}
+	return out
 }
 
 func (c *Catalogue) extremes() []string {
@@ -83,6 +180,7 @@ func (a App) jobFile(variant, plan string) JobFile {
 	f.Variables = map[string]any{
 		"job_id": "lint-" + a.Name, "host": "lint.example.org", "url": "https://lint.example.org", "port": f.Port,
 		"volume": f.Volume, "cpu": f.CPU, "memory": f.Memory, "memory_max": f.MemoryMax, "plan": plan,
+		"registry": "registry.example.org/host",
 	}
 	return f
 }
@@ -99,107 +197,34 @@ func JobVariables() map[string]string {
 		"memory":     "number", // MiB
 		"memory_max": "number", // MiB, 0 for none
 		"plan":       "string",
+		"registry":   "string", // where the host keeps the images that it builds itself, as registry.example.org/host
 	}
 }
 
-// outside are functions that reach beyond the file. Nomad's servers refuse most of them; the command line does not.
-var outside = regexp.MustCompile(`^(file|fileset|filebase64|abspath|templatefile|env|bcrypt|timestamp|uuidv4)$`)
-
-// lintJob checks what can be seen without a cluster.
-func lintJob(j job) Diagnostics {
-	var diags Diagnostics
-	file, found := hclsyntax.ParseConfig([]byte(j.source), j.path, hcl.InitialPos)
-	if found.HasErrors() {
-		diags.hcl(j.path, found)
-		return diags
+// lintApp checks one application: its job files, and whether manifest and jobs say the same.
+func lintApp(app App) Diagnostics {
+	var all Diagnostics
+	if len(app.jobs) == 0 && app.Status != Retired {
+		all = append(all, Diagnostic{Path: app.folder, Message: "there is no job file: add " + jobFile(Production) + " or " + jobFile(Native)})
 	}
-	body := file.Body.(*hclsyntax.Body)
-	declared := lintVariables(body, &diags)
-	lintJobBlocks(body, j.path, &diags)
-	_ = hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics {
-		switch e := n.(type) {
-		case *hclsyntax.FunctionCallExpr:
-			if outside.MatchString(e.Name) {
-				diags.at(e.NameRange, "%s() is not available to jobs: they depend on nothing but their variables", e.Name)
-			}
-		case *hclsyntax.ScopeTraversalExpr:
-			lintReference(e.Traversal, declared, &diags)
-		}
-		return nil
-	})
-	return diags
-}
-
-// lintReference sees that every var.x is declared, where the mistake is, before a cluster says so somewhere else.
-func lintReference(t hcl.Traversal, declared []string, diags *Diagnostics) {
-	if t.RootName() != "var" || len(t) < 2 {
-		return
-	}
-	if step, ok := t[1].(hcl.TraverseAttr); ok && !slices.Contains(declared, step.Name) {
-		diags.at(t.SourceRange(), "var.%s is not declared: add variable %q { … }%s", step.Name, step.Name, didYouMean(step.Name, declared))
-	}
-}
-
-// lintVariables compares the declared variables with those frama sets.
-func lintVariables(body *hclsyntax.Body, diags *Diagnostics) []string {
-	contract := JobVariables()
-	names := slices.Sorted(maps.Keys(contract))
-	var declared []string
-	for _, b := range body.Blocks {
-		if b.Type != "variable" || len(b.Labels) != 1 {
-			continue
-		}
-		name := b.Labels[0]
-		declared = append(declared, name)
-		want, known := contract[name]
-		if !known {
-			diags.at(b.LabelRanges[0], "frama sets no variable %s%s; there are %s", name, didYouMean(name, names), strings.Join(names, ", "))
-			continue
-		}
-		attr, ok := b.Body.Attributes["type"]
-		if !ok {
-			diags.at(b.LabelRanges[0], "variable %s needs type = %s", name, want)
-		} else if got := hcl.ExprAsKeyword(attr.Expr); got != want {
-			diags.at(attr.Expr.Range(), "variable %s has the type %s", name, want)
+	for _, variant := range slices.Sorted(maps.Keys(app.runs)) {
+		if !app.Has(variant) {
+			all = append(all, Diagnostic{Path: app.folder, Message: "the manifest describes the variant " + variant + " but there is no " + jobFile(variant)})
 		}
 	}
-	if !slices.Contains(declared, "job_id") {
-		diags.at(body.MissingItemRange(), "variable \"job_id\" is not declared: the job's id must be ${var.job_id}")
+	var jobs []*jobLint
+	for _, variant := range app.Variants() {
+		jobs = append(jobs, lintJob(app, variant))
 	}
-	return declared
-}
-
-// lintJobBlocks wants one job whose health something checks.
-func lintJobBlocks(body *hclsyntax.Body, path string, diags *Diagnostics) {
-	var jobs []*hclsyntax.Block
-	for _, b := range body.Blocks {
-		switch b.Type {
-		case "job":
-			jobs = append(jobs, b)
-		case "variable", "locals":
-		default:
-			diags.at(b.TypeRange, "unexpected block %s%s", b.Type, didYouMean(b.Type, []string{"job", "variable", "locals"}))
+	m := app.manifest()
+	for _, l := range jobs {
+		if m != nil {
+			l.against(m)
 		}
+		all = append(all, l.diags...)
 	}
-	switch {
-	case len(jobs) == 0:
-		*diags = append(*diags, Diagnostic{Path: path, Message: "there is no job block"})
-	case len(jobs) > 1:
-		diags.at(jobs[1].TypeRange, "there is a second job: an instance is one job")
-	case !contains(jobs[0].Body, "service", "check"):
-		diags.at(jobs[0].TypeRange, "no service of the job has a check: frama could not tell whether an instance works")
+	if m != nil {
+		all = append(all, m.unused(app, jobs)...)
 	}
-}
-
-// contains says whether a block of the outer type holds one of the inner type, at any depth.
-func contains(body *hclsyntax.Body, outer, inner string) bool {
-	for _, b := range body.Blocks {
-		if b.Type == outer && slices.ContainsFunc(b.Body.Blocks, func(c *hclsyntax.Block) bool { return c.Type == inner }) {
-			return true
-		}
-		if contains(b.Body, outer, inner) {
-			return true
-		}
-	}
-	return false
+	return all
 }

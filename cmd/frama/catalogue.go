@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,13 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"framagit.org/frama/frama/catalogue"
-	"framagit.org/frama/frama/provisioner"
-	"framagit.org/frama/frama/provisioner/nomad"
 )
 
 func newCatalogueCommand(c *cli) *cobra.Command {
 	return parent(&cobra.Command{Use: "catalogue", GroupID: "admin", Short: "The applications: list, show, lint"},
-		newCatalogueListCommand(c), newCatalogueShowCommand(c), newCatalogueLintCommand(c))
+		newCatalogueListCommand(c), newCatalogueShowCommand(c), newCatalogueLintCommand(c), newCatalogueTestCommand(c),
+		newCatalogueNewCommand(c), newCatalogueUpdateCommand(c), newCatalogueSignCommand(c), newCatalogueKeyCommand(c))
 }
 
 // appLine is an application as the commands print it.
@@ -41,7 +38,7 @@ func (c *cli) loadCatalogue() (config, *catalogue.Catalogue, error) {
 	if err != nil {
 		return conf, nil, err
 	}
-	apps, err := catalogue.Load(conf.Catalogue.Dirs...)
+	apps, err := catalogue.Load(conf.Catalogue.folders()...)
 	return conf, apps, err
 }
 
@@ -101,78 +98,4 @@ func newCatalogueShowCommand(c *cli) *cobra.Command {
 			})
 		},
 	}
-}
-
-func newCatalogueLintCommand(c *cli) *cobra.Command {
-	var offline bool
-	cmd := &cobra.Command{
-		Use: "lint [FOLDER…]", Short: "Checks every manifest and job file, with file, line and reason",
-		Long: `Checks the embedded catalogue, the configured folders and the named ones. The job files are parsed, changed and
-checked by the same code that provisions them, and planned by the Nomad of the configuration; --offline does without.`,
-		Example: "  frama catalogue lint\n  frama catalogue lint ./my-apps --offline",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			conf, err := c.load()
-			if err != nil {
-				return err
-			}
-			apps, err := catalogue.Load(append(conf.Catalogue.Dirs, args...)...)
-			var mistakes catalogue.Diagnostics
-			if errors.As(err, &mistakes) {
-				return c.mistakes(mistakes)
-			}
-			if err != nil {
-				return err
-			}
-			var check catalogue.Check
-			if !offline {
-				cluster, err := (&app{config: conf}).cluster()
-				if err != nil {
-					return err
-				}
-				check = checkWith(cluster)
-			}
-			mistakes, err = apps.Lint(cmd.Context(), check)
-			if err != nil {
-				return fmt.Errorf("%w (without a cluster: --offline)", err)
-			}
-			return c.mistakes(mistakes)
-		},
-	}
-	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask Nomad")
-	return cmd
-}
-
-// checkWith asks a cluster about job files; native ones under the policy of development.
-func checkWith(cluster *nomad.Cluster) catalogue.Check {
-	return func(ctx context.Context, f catalogue.JobFile) ([]catalogue.Finding, error) {
-		policy := nomad.ProductionPolicy()
-		if f.Variant == catalogue.Native {
-			policy = nomad.DevelopmentPolicy()
-		}
-		found, err := cluster.Check(ctx, provisioner.Job{
-			ID: "lint-" + f.App, SpaceID: "lint", InstanceID: "lint", Source: f.Source, Path: f.Path, Variables: f.Variables, Node: f.Node,
-			Volume: f.Volume, Port: f.Port, CPU: f.CPU, Memory: f.Memory, MemoryMax: f.MemoryMax,
-		}, policy)
-		var out []catalogue.Finding
-		for _, one := range found {
-			out = append(out, catalogue.Finding(one))
-		}
-		return out, err
-	}
-}
-
-func (c *cli) mistakes(list catalogue.Diagnostics) error {
-	if c.json {
-		if err := c.print(list, nil); err != nil {
-			return err
-		}
-	} else if len(list) == 0 {
-		fmt.Fprintln(c.out, "No mistake found.")
-	} else {
-		fmt.Fprintln(c.out, list.Error())
-	}
-	if len(list) > 0 {
-		return errSilent
-	}
-	return nil
 }

@@ -1,6 +1,6 @@
 // Package dev starts the real parts of a platform on one machine, for development and tests: a Nomad agent, an ACME
-// test server, a mailbox to read in the browser and a PostgreSQL. They run as child processes with their data in one
-// folder, and stop with the process that started them: in order on Stop, at once when it dies.
+// test server, a mailbox to read in the browser, PostgreSQL, MariaDB and Redis. They run as child processes with their
+// data in one folder, and stop with the process that started them: in order on Stop, at once when it dies.
 //
 // Nothing is installed here: make tools fills a cache folder, Tool finds what is in it.
 package dev
@@ -46,7 +46,7 @@ func Tool(name string) (string, error) {
 // cached is where in the cache a tool is, empty for those of the machine.
 func cached(name string) string {
 	switch name {
-	case "nomad", "pebble", "pebble-challtestsrv":
+	case "nomad", "pebble", "pebble-challtestsrv", "versitygw":
 		return filepath.Join("bin", name)
 	case "maildev":
 		return filepath.Join("maildev", "node_modules", "maildev", "bin", "maildev")

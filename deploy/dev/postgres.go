@@ -45,7 +45,7 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	if err := resolvePorts(filepath.Join(dir, "ports.json"), &o.Port); err != nil {
 		return nil, fmt.Errorf("start postgres: %w", err)
 	}
-	credential, err := unprivileged()
+	credential, err := unprivileged("postgres", "nobody")
 	if err != nil {
 		return nil, fmt.Errorf("start postgres: %w", err)
 	}
@@ -111,12 +111,13 @@ func postgresPrograms() (string, error) {
 	return filepath.Dir(newest), nil
 }
 
-// unprivileged is who runs PostgreSQL: nil, the caller, unless that is root.
-func unprivileged() (*syscall.Credential, error) {
+// unprivileged is who runs a server that refuses to be root: nil, the caller, unless that is root; then the first of the
+// users that exists.
+func unprivileged(users ...string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
-	for _, name := range []string{"postgres", "nobody"} {
+	for _, name := range users {
 		u, err := user.Lookup(name)
 		if err != nil {
 			continue
@@ -128,7 +129,8 @@ func unprivileged() (*syscall.Credential, error) {
 		}
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 	}
-	return nil, errors.New("it does not run as root, and there is neither a user postgres nor nobody: install postgresql")
+	return nil, fmt.Errorf("it does not run as root, and there is no user %s: make one, or start this as another user",
+		strings.Join(users, " or "))
 }
 
 // makeCluster makes the files of an empty server, on the first start.

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -44,4 +45,17 @@ func resolvePorts(file string, ports ...*Port) error {
 		return fmt.Errorf("note ports: %w", err)
 	}
 	return nil
+}
+
+// rememberPassword reads an administrator's password, or makes one at the first start: letters and digits, which
+// every language takes as they are.
+func rememberPassword(file string) (string, error) {
+	if text, err := os.ReadFile(file); err == nil && len(text) > 0 {
+		return string(text), nil
+	}
+	password := rand.Text()
+	if err := os.WriteFile(file, []byte(password), 0o600); err != nil {
+		return "", fmt.Errorf("note a password: %w", err)
+	}
+	return password, nil
 }

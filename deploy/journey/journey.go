@@ -36,11 +36,12 @@ type Staff struct{ Email, Password string }
 // Request is what is filled in.
 type Request struct {
 	Association, RNA, Contact, Email, Purpose, Slug, Plan string
-	Kinds                                                 []string
+	Kinds                                                 []string // all that the form offers, when there are none
 }
 
 // Result is what the association got.
 type Result struct {
+	Kinds     []string // what was asked for
 	TrackURL  string
 	RequestID string
 	Addresses []string // https addresses of the instances
@@ -67,7 +68,7 @@ func (j Journey) Go(ctx context.Context) (Result, error) {
 		{"a reviewer approves the request in the dashboard", j.Approve},
 		{"ops runs frama provision", j.Provision},
 		{"the association reads the addresses on its private page", j.Follow},
-		{"pads and spreadsheets answer over HTTPS", j.Visit},
+		{"its applications answer over HTTPS", j.Visit},
 	}
 	for _, s := range steps {
 		start := time.Now()
@@ -87,7 +88,7 @@ func (j Journey) say(format string, args ...any) {
 }
 
 // Ask fills in the public form and sends it.
-func (j Journey) Ask(ctx context.Context, _ *Result) error {
+func (j Journey) Ask(ctx context.Context, r *Result) error {
 	b := NewBrowser()
 	if err := b.Open(ctx, j.PublicURL+"/request"); err != nil {
 		return err
@@ -97,9 +98,15 @@ func (j Journey) Ask(ctx context.Context, _ *Result) error {
 		return err
 	}
 	q := j.Request
+	if r.Kinds = q.Kinds; len(r.Kinds) == 0 {
+		r.Kinds = b.values("kinds")
+	}
+	if len(r.Kinds) == 0 {
+		return fmt.Errorf("the form offers no kind of application: %.300s", b.Text())
+	}
 	fill := url.Values{
 		"association": {q.Association}, "rna": {q.RNA}, "contact": {q.Contact}, "email": {q.Email}, "lang": {"fr"}, "purpose": {q.Purpose},
-		"slug": {q.Slug}, "kinds": q.Kinds, "action": {"send"}, "charter": {b.value("charter")},
+		"slug": {q.Slug}, "kinds": r.Kinds, "action": {"send"}, "charter": {b.value("charter")},
 	}
 	if q.Plan != "" {
 		fill.Set("plan", q.Plan)
@@ -199,22 +206,26 @@ func (j Journey) Provision(ctx context.Context, _ *Result) error {
 
 // Follow reads the private page until it shows the addresses.
 func (j Journey) Follow(ctx context.Context, r *Result) error {
+	kinds := r.Kinds
+	if len(kinds) == 0 {
+		kinds = j.Request.Kinds // somebody else asked
+	}
 	b := NewBrowser()
 	for deadline := time.Now().Add(15 * time.Second); ; {
 		if err := b.Open(ctx, r.TrackURL); err != nil {
 			return err
 		}
 		r.Addresses = nil
-		for _, kind := range j.Request.Kinds {
+		for _, kind := range kinds {
 			if at := regexp.MustCompile(`https://` + regexp.QuoteMeta(j.Request.Slug+"-"+kind) + `[^"<\s]*`).Find(b.body); at != nil {
 				r.Addresses = append(r.Addresses, string(at))
 			}
 		}
-		if len(r.Addresses) == len(j.Request.Kinds) {
+		if len(r.Addresses) == len(kinds) {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the private page shows %d of %d addresses: %.300s", len(r.Addresses), len(j.Request.Kinds), b.Text())
+			return fmt.Errorf("the private page shows %d of %d addresses: %.300s", len(r.Addresses), len(kinds), b.Text())
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
@@ -281,9 +292,17 @@ func (j Journey) HTTPS() (*http.Client, error) {
 
 // value is the value of the first input of that name on the open page, ticked or not.
 func (b *Browser) value(name string) string {
-	m := regexp.MustCompile(`<input[^>]*name="` + name + `"[^>]*value="([^"]*)"`).FindSubmatch(b.body)
-	if m == nil {
-		return ""
+	if all := b.values(name); len(all) > 0 {
+		return all[0]
 	}
-	return string(m[1])
+	return ""
+}
+
+// values are those of all inputs of that name on the open page, ticked or not.
+func (b *Browser) values(name string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile(`<input[^>]*name="`+name+`"[^>]*value="([^"]*)"`).FindAllSubmatch(b.body, -1) {
+		all = append(all, string(m[1]))
+	}
+	return all
 }

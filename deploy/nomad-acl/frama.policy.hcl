@@ -12,6 +12,7 @@ namespace "frama" {
     "parse-job",
     "read-job",
     "submit-job", # also plans
+    "alloc-exec", # the first settings of a fresh application, made inside of it
     "host-volume-create",
     "host-volume-read",
     "host-volume-write", # deletes too: only after a space was retired

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/provisioner"
 
 	"github.com/hashicorp/nomad/api"
@@ -23,13 +24,13 @@ type Policy struct {
 }
 
 // ProductionPolicy allows containers.
-func ProductionPolicy() Policy { return Policy{Drivers: []string{"docker"}} }
+func ProductionPolicy() Policy { return Policy{Drivers: catalogue.Drivers(catalogue.Production)} }
 
 // DevelopmentPolicy also allows plain processes, which share the machine's programs read-only.
 func DevelopmentPolicy() Policy {
 	return Policy{
-		Drivers:       []string{"docker", "exec", "raw_exec", "mock_driver"},
-		SharedVolumes: []string{"frama-usr", "frama-native"},
+		Drivers:       catalogue.Drivers(catalogue.Native),
+		SharedVolumes: catalogue.SharedVolumes(catalogue.Native),
 		AllowIdentity: true,
 		Development:   true,
 	}
@@ -162,10 +163,12 @@ func (i *inspection) networks(networks []*api.NetworkResource) {
 			default:
 				i.refuse("static", "port %s is static (%d): only http may be, at the port frama reserved (%d)", p.Label, p.Value, i.want.Port)
 			}
+			i.refuseIf(p.HostNetwork != "", "host_network", "port %s is on the host network %s: a port stays on the node's own address", p.Label, p.HostNetwork)
 			i.refuseIf(p.IgnoreCollision, "ignore_collision", "port %s ignores collisions", p.Label)
 		}
 		for _, p := range n.DynamicPorts {
 			i.refuseIf(p.Value != 0, "static", "port %s has a number: leave it to Nomad", p.Label)
+			i.refuseIf(p.HostNetwork != "", "host_network", "port %s is on the host network %s: a port stays on the node's own address", p.Label, p.HostNetwork)
 		}
 	}
 	i.refuseIf(!hasPort, "network", `there is no port "http" for the ingress`)

@@ -1,6 +1,7 @@
-name   = "ethercalc"
-kind   = "calcs"
-status = "stable"
+name      = "ethercalc"
+kind      = "calcs"
+status    = "stable"
+preferred = true
 
 title {
   fr = "EtherCalc"
@@ -8,7 +9,7 @@ title {
 }
 
 description {
-  fr = "Remplir un tableau à plusieurs, en même temps, depuis un navigateur. Pas de compte : qui connaît l'adresse d'une feuille peut la modifier."
+  fr = "Remplir un tableau à plusieurs, en même temps, depuis un navigateur. Pas de compte : qui connaît l'adresse d'une feuille peut la modifier."
   en = "Fill in a spreadsheet together, at the same time, in a browser. No accounts: whoever knows a sheet's address can change it."
 }
 
@@ -17,13 +18,24 @@ charter_ok = true
 exceptions = ["CPAL-1.0 demands that the credits of SocialCalc stay visible"]
 upstream   = "https://github.com/audreyt/ethercalc"
 
+docs = [
+  "https://github.com/audreyt/ethercalc/blob/main/README.md",
+  "https://github.com/audreyt/ethercalc/blob/main/API.md",
+  "https://github.com/audreyt/ethercalc/blob/main/docs/SELFHOST_HARDENING.md",
+]
+unverified = [
+  "The production image was not started here; settings and API were read in the sources of 0.20260717.0.",
+]
+
 tenancy   = "instance" # one flat list of sheets, and an address gives the right to edit
 first_url = "/"
 backup    = "stop+files" # many SQLite files: a live copy is not consistent
 upgrade   = "auto-on-start"
 suspend   = "app-read-only" # ETHERCALC_KEY makes plain links read-only
+quota     = "app-read-only" # the same key
 
 version = "0.20260717.0"
+tasks   = ["ethercalc"]
 
 health {
   path   = "/_health"
@@ -35,12 +47,64 @@ volume {
   gid = 1000
 }
 
+image "ethercalc" {
+  reference = "docker.io/audreyt/ethercalc:0.20260717.0"
+}
+
+check "write" {
+  request "sheet" {
+    method       = "PUT"
+    path         = "/_/{object}"
+    content_type = "text/csv"
+    body         = "{object},1"
+    status       = 201
+  }
+}
+
+check "read" {
+  request "cells" {
+    path     = "/_/{object}/csv"
+    contains = "{object},1"
+  }
+}
+
+# One file a sheet, named by its hexadecimal identifier; metadata.sqlite is none.
+usage "sheets" {
+  from    = "files"
+  pattern = "do/ethercalc-roomdo-v1/[0-9a-f]*.sqlite"
+}
+
 # The last Node version, with a Redis of its own; it has no /_health.
 variant "native" {
   version = "0.20200127.0"
+  tasks   = ["ethercalc", "redis"]
+
   health {
     path   = "/_rooms"
     status = 200
+  }
+
+  check "write" {
+    request "sheet" {
+      method       = "PUT"
+      path         = "/_/{object}"
+      content_type = "text/csv"
+      body         = "{object},1"
+      status       = 201
+    }
+  }
+
+  check "read" {
+    request "cells" {
+      path     = "/_/{object}/csv"
+      contains = "{object},1"
+    }
+  }
+
+  usage "sheets" {
+    from    = "exec"
+    task    = "ethercalc"
+    command = ["/usr/bin/sh", "-c", "redis-cli -s \"$REDIS_SOCKPATH\" --raw eval \"return #redis.call('keys', 'snapshot-*')\" 0"]
   }
 }
 

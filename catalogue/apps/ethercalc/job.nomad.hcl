@@ -68,7 +68,7 @@ job "ethercalc" {
       user   = "1000"
 
       config {
-        image           = "audreyt/ethercalc:0.20260717.0"
+        image           = "docker.io/audreyt/ethercalc:0.20260717.0"
         ports           = ["http"]
         readonly_rootfs = true
 

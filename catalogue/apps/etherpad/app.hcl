@@ -1,6 +1,7 @@
-name   = "etherpad"
-kind   = "pads"
-status = "stable"
+name      = "etherpad"
+kind      = "pads"
+status    = "stable"
+preferred = true
 
 title {
   fr = "Etherpad"
@@ -8,7 +9,7 @@ title {
 }
 
 description {
-  fr = "Écrire un texte à plusieurs, en même temps, depuis un navigateur. Pas de compte : qui connaît l'adresse d'un pad peut y écrire. Chaque version est gardée."
+  fr = "Écrire un texte à plusieurs, en même temps, depuis un navigateur. Pas de compte : qui connaît l'adresse d'un pad peut y écrire. Chaque version est gardée."
   en = "Write a text together, at the same time, in a browser. No accounts: whoever knows a pad's address can write in it. Every version is kept."
 }
 
@@ -16,13 +17,24 @@ license    = "Apache-2.0"
 charter_ok = true
 upstream   = "https://github.com/ether/etherpad"
 
+docs = [
+  "https://github.com/ether/etherpad/blob/v3.3.1/doc/docker.md",
+  "https://github.com/ether/etherpad/blob/v3.3.1/doc/api/http_api.md",
+  "https://github.com/ether/etherpad/blob/v3.3.1/settings.json.docker",
+]
+unverified = [
+  "The production image was not started here; its settings and API were read in the sources of 3.3.1.",
+]
+
 tenancy   = "instance" # one flat list of pads, and an address gives the right to edit
 first_url = "/"
-backup    = "dump"     # everything is in one table; the keys below are in frama's backup
+backup    = "dump" # everything is in one table; the keys below are in frama's backup
 upgrade   = "auto-on-start"
-suspend   = "proxy" # no mode of its own closes a whole instance
+suspend   = "proxy"      # no mode of its own closes a whole instance
+quota     = "app-create" # EDIT_ONLY: pads are made by its API alone
 
 version = "3.3.1"
+tasks   = ["etherpad"]
 needs   = ["postgres"] # the built-in file database is never for production
 
 health {
@@ -35,12 +47,79 @@ volume {
   gid = 0
 }
 
+image "etherpad" {
+  reference = "docker.io/etherpad/etherpad:3.3.1"
+}
+
+# The API answers 200 to what it understood; whether it did it is in the answer's code.
+check "write" {
+  request "pad" {
+    method       = "POST"
+    path         = "/api/1.3.1/createPad"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "apikey={api_key}&padID={object}&text={object}"
+    contains     = "\"code\":0"
+  }
+}
+
+check "read" {
+  request "text" {
+    method       = "POST"
+    path         = "/api/1.3.1/getText"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "apikey={api_key}&padID={object}"
+    contains     = "\"text\":\"{object}"
+  }
+  request "page" {
+    path     = "/p/{object}"
+    contains = "editorcontainer"
+  }
+}
+
+# A pad is one record under this key, and more under longer ones.
+usage "pads" {
+  from  = "sql"
+  query = "SELECT count(*) FROM store WHERE key ~ '^pad:[^:]+$'"
+}
+
 # Version 1.8.14 of npm has another API and no /health; it keeps its pads in a file of the volume.
 variant "native" {
   version = "1.8.14"
+  tasks   = ["etherpad"]
+
   health {
     path   = "/api"
     status = 200
+  }
+
+  check "write" {
+    request "pad" {
+      method       = "POST"
+      path         = "/api/1.2.14/createPad"
+      content_type = "application/x-www-form-urlencoded"
+      body         = "apikey={api_key}&padID={object}&text={object}"
+      contains     = "\"code\":0"
+    }
+  }
+
+  check "read" {
+    request "text" {
+      method       = "POST"
+      path         = "/api/1.2.14/getText"
+      content_type = "application/x-www-form-urlencoded"
+      body         = "apikey={api_key}&padID={object}"
+      contains     = "\"text\":\"{object}"
+    }
+    request "page" {
+      path     = "/p/{object}"
+      contains = "editorcontainer"
+    }
+  }
+
+  usage "pads" {
+    from  = "http-json"
+    path  = "/api/1.2.14/getStats?apikey={api_key}"
+    field = "data.totalPads"
   }
 }
 
@@ -59,6 +138,17 @@ secret "api_key" {
 secret "session_key" {
   length = 64
   kind   = "permanent"
+}
+
+# Clients of its own sign-in service, which has default secrets otherwise.
+secret "admin_client_secret" {
+  length = 32
+  kind   = "rotatable"
+}
+
+secret "user_client_secret" {
+  length = 32
+  kind   = "rotatable"
 }
 
 value "title" {

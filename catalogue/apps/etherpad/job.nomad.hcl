@@ -70,7 +70,7 @@ job "etherpad" {
       driver = "docker"
 
       config {
-        image = "etherpad/etherpad:3.3.1"
+        image = "docker.io/etherpad/etherpad:3.3.1"
         ports = ["http"]
 
         # Etherpad writes these two beside its code, outside any volume: without them each start makes new ones.
@@ -94,20 +94,23 @@ job "etherpad" {
       }
 
       env {
-        NODE_ENV              = "production"
-        PORT                  = "9001"
-        PUBLIC_URL            = var.url
-        SSO_ISSUER            = var.url
-        TRUST_PROXY           = "true"
-        COOKIE_SAME_SITE      = "Lax"
-        DB_TYPE               = "postgres"
-        AUTHENTICATION_METHOD = "apikey"
-        ENABLE_METRICS        = "false" # /stats is open to all otherwise
-        DISABLE_IP_LOGGING    = "true"
-        UPDATES_TIER          = "off" # frama decides about versions
-        PRIVACY_UPDATE_CHECK  = "false" # no calls to third parties
-        IMPORT_MAX_FILE_SIZE  = "10485760"
-        DEFAULT_PAD_TEXT      = " " # must not be empty
+        NODE_ENV               = "production"
+        PORT                   = "9001"
+        PUBLIC_URL             = var.url
+        SSO_ISSUER             = var.url # signs administrators in
+        ADMIN_REDIRECT         = "${var.url}/admin/"
+        USER_REDIRECT          = "${var.url}/"
+        TRUST_PROXY            = "true"
+        COOKIE_SAME_SITE       = "Lax"
+        DB_TYPE                = "postgres"
+        AUTHENTICATION_METHOD  = "apikey"
+        ENABLE_METRICS         = "false" # /stats is open to all otherwise
+        IP_LOGGING             = "anonymous"
+        UPDATES_TIER           = "off"   # frama decides about versions
+        PRIVACY_UPDATE_CHECK   = "false" # no calls to third parties
+        PRIVACY_PLUGIN_CATALOG = "false"
+        IMPORT_MAX_FILE_SIZE   = "10485760"
+        DEFAULT_PAD_TEXT       = " " # must not be empty
       }
 
       # What people typed and every secret: quoted as JSON, which the reader of such files understands.
@@ -119,6 +122,8 @@ job "etherpad" {
           TITLE={{ .title.Value | toJSON }}
           PAD_OPTIONS_LANG={{ .language.Value | toJSON }}
           ADMIN_PASSWORD={{ .admin_password.Value | toJSON }}
+          ADMIN_SECRET={{ .admin_client_secret.Value | toJSON }}
+          USER_SECRET={{ .user_client_secret.Value | toJSON }}
           DB_HOST={{ .db_host.Value | toJSON }}
           DB_PORT={{ .db_port.Value | toJSON }}
           DB_NAME={{ .db_name.Value | toJSON }}

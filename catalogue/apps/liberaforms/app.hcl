@@ -1,0 +1,123 @@
+name      = "liberaforms"
+kind      = "forms"
+status    = "stable"
+preferred = true
+
+title {
+  fr = "LiberaForms"
+  en = "LiberaForms"
+}
+
+description {
+  fr = "Des formulaires en ligne : inscriptions, enquêtes, commandes. La personne référente ouvre les comptes de ceux qui font des formulaires ; pour répondre, un lien suffit."
+  en = "Forms online: registrations, surveys, orders. The contact person opens accounts for those who make forms; a link is enough to answer."
+}
+
+license    = "AGPL-3.0-or-later AND BSD-2-Clause" # the latter is of nginx, which serves its images
+charter_ok = true
+upstream   = "https://codeberg.org/LiberaForms/server"
+
+docs = [
+  "https://docs.liberaforms.org",
+  "https://codeberg.org/LiberaForms/server/src/tag/v4.10.0/docs/INSTALL.md",
+  "https://github.com/YunoHost-Apps/liberaforms_ynh",
+]
+unverified = [
+  "The sources of version 4 could not be had: settings come from YunoHost's package of 4.10.0, commands, tables and paths from version 2.",
+  "The image of Containerfile was not built here.",
+  "No trial object: what signing in and making a form ask for in version 4 is not known.",
+  "Whether SMTP's encryption is still written SSL or STARTTLS, and DB_PORT still read.",
+]
+
+tenancy   = "instance"
+first_url = "/"
+backup    = "dump+files"
+upgrade   = "migrate-command" # a task of the job, before the others start
+suspend   = "proxy"
+quota     = "app-instance" # TOTAL_UPLOADS_LIMIT
+
+version = "4.10.0"
+tasks   = ["app", "web", "migrate"]
+needs   = ["postgres", "smtp"]
+
+health {
+  path   = "/"
+  status = 200
+}
+
+volume {
+  uid = 1000
+  gid = 1000
+}
+
+image "app" {
+  reference = "liberaforms:4.10.0"
+  build     = "https://codeberg.org/LiberaForms/server/archive/v4.10.0.tar.gz"
+}
+
+image "web" {
+  reference = "docker.io/library/nginx:1.28.0-alpine"
+}
+
+image "migrate" {
+  reference = "liberaforms:4.10.0"
+  build     = "https://codeberg.org/LiberaForms/server/archive/v4.10.0.tar.gz"
+}
+
+usage "accounts" {
+  from  = "sql"
+  query = "SELECT count(*) FROM users"
+}
+
+usage "forms" {
+  from  = "sql"
+  query = "SELECT count(*) FROM forms"
+}
+
+usage "answers" {
+  from  = "sql"
+  query = "SELECT count(*) FROM answers"
+}
+
+# Signs cookies.
+secret "secret_key" {
+  length = 64
+  kind   = "permanent"
+}
+
+# Encrypts attachments and more: without it, they are lost. A key of Fernet: 32 bytes.
+secret "crypto_key" {
+  length = 32
+  kind   = "permanent"
+  format = "base64"
+}
+
+# Who asks for a new password with this address becomes the administrator.
+value "email" {
+  from = "email"
+}
+
+value "language" {
+  from = "language"
+}
+
+plan "starter" {
+  cpu        = 200
+  memory     = 384
+  memory_max = 768
+  disk       = 1024
+}
+
+plan "standard" {
+  cpu        = 300
+  memory     = 512
+  memory_max = 1024
+  disk       = 5120
+}
+
+plan "large" {
+  cpu        = 500
+  memory     = 768
+  memory_max = 1536
+  disk       = 20480
+}

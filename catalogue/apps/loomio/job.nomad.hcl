@@ -1,0 +1,339 @@
+# Loomio in production: the upstream image three times (pages, what happens later, writing together), a cache that may be
+# lost, and nginx that joins pages and writing together under one address; upstream gives the latter a host name of its own.
+#
+# A flag of Loomio is on as soon as it is set, whatever its value: those that are off are not here.
+#
+# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+#   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
+
+variable "job_id" {
+  type = string
+}
+
+variable "host" {
+  type = string
+}
+
+variable "url" {
+  type = string
+}
+
+variable "port" {
+  type = number
+}
+
+variable "volume" {
+  type = string
+}
+
+variable "cpu" {
+  type    = number # MHz
+  default = 500
+}
+
+variable "memory" {
+  type    = number # MiB
+  default = 1280
+}
+
+variable "memory_max" {
+  type    = number # MiB
+  default = 2560
+}
+
+# What is reserved is for all tasks together.
+locals {
+  small_cpu             = floor(var.cpu / 12)
+  small_memory          = floor(var.memory / 24)
+  small_memory_max      = floor(var.memory_max / 24)
+  hocuspocus_cpu        = floor(var.cpu / 10)
+  hocuspocus_memory     = floor(var.memory / 10)
+  hocuspocus_memory_max = floor(var.memory_max / 10)
+  worker_cpu            = floor(var.cpu / 4)
+  worker_memory         = floor(var.memory / 3)
+  worker_memory_max     = floor(var.memory_max / 3)
+  app_cpu               = var.cpu - 2 * local.small_cpu - local.hocuspocus_cpu - local.worker_cpu
+  app_memory            = var.memory - 2 * local.small_memory - local.hocuspocus_memory - local.worker_memory
+  app_memory_max        = var.memory_max - 2 * local.small_memory_max - local.hocuspocus_memory_max - local.worker_memory_max
+
+  # The same for app and worker.
+  settings = <<-EOT
+    {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+    {{ $login := printf "%s:%s" (.db_user.Value | urlquery) (.db_password.Value | urlquery) -}}
+    {{ $server := printf "%s:%s/%s" .db_host.Value .db_port.Value (.db_name.Value | urlquery) -}}
+    DATABASE_URL="postgresql://{{ $login }}@{{ $server }}"
+    DEVISE_SECRET={{ .devise_secret.Value | toJSON }}
+    SECRET_COOKIE_TOKEN={{ .cookie_token.Value | toJSON }}
+    SITE_NAME={{ .title.Value | toJSON }}
+    SUPPORT_EMAIL={{ .admin_email.Value | toJSON }}
+    NOTIFICATIONS_EMAIL_ADDRESS={{ .smtp_from.Value | toJSON }}
+    SMTP_SERVER={{ .smtp_host.Value | toJSON }}
+    SMTP_PORT={{ .smtp_port.Value | toJSON }}
+    SMTP_USERNAME={{ .smtp_user.Value | toJSON }}
+    SMTP_PASSWORD={{ .smtp_password.Value | toJSON }}
+    {{ if eq .smtp_port.Value "465" -}}
+    SMTP_USE_SSL=1
+    {{ end -}}
+    ADMIN_PASSWORD={{ .admin_password.Value | toJSON }}
+    ADMIN_LOCALE={{ .language.Value | toJSON }}
+    API_KEY={{ .api_key.Value | toJSON }}
+    {{ end -}}
+  EOT
+}
+
+job "loomio" {
+  id   = "${var.job_id}"
+  type = "service"
+
+  # The first start makes the database: longer than Nomad would wait.
+  update {
+    healthy_deadline  = "20m"
+    progress_deadline = "25m"
+  }
+
+  group "app" {
+    # One network for all tasks: they reach each other on 127.0.0.1, and others reach nginx only.
+    network {
+      mode = "bridge"
+      port "http" {
+        static = var.port
+        to     = 8080
+      }
+    }
+
+    volume "data" {
+      type            = "host"
+      source          = var.volume
+      access_mode     = "single-node-single-writer"
+      attachment_mode = "file-system"
+    }
+
+    service {
+      name     = var.job_id
+      port     = "http"
+      provider = "nomad"
+
+      check {
+        type     = "http"
+        path     = "/"
+        interval = "10s"
+        timeout  = "5s"
+      }
+    }
+
+    task "app" {
+      driver = "docker"
+
+      config {
+        image   = "docker.io/loomio/loomio:3.9.0"
+        command = "bash"
+        args    = ["-c", "bundle exec rake db:prepare && exec /loomio/docker_start.sh"]
+      }
+
+      volume_mount {
+        volume      = "data"
+        destination = "/loomio/storage"
+      }
+
+      env {
+        RAILS_ENV                    = "production"
+        CANONICAL_HOST               = var.host
+        PUBLIC_APP_URL               = var.url
+        PRIVATE_APP_URL              = "http://127.0.0.1:3000"
+        HOCUSPOCUS_URL               = "wss://${var.host}/hocuspocus"
+        REDIS_CACHE_URL              = "redis://127.0.0.1:6379/0"
+        ACTIVE_STORAGE_SERVICE       = "local"
+        ASSUME_SSL                   = "1" # the ingress speaks https
+        SMTP_AUTH                    = "plain"
+        SMTP_DOMAIN                  = var.host
+        USE_RACK_ATTACK              = "1"
+        FEATURES_DISABLE_CREATE_USER = "1" # by invitation
+        FEATURES_DISABLE_HELP_LINK   = "1"
+        WEB_CONCURRENCY              = "1"
+        MIN_THREADS                  = "3"
+        MAX_THREADS                  = "5"
+        MALLOC_ARENA_MAX             = "2"
+      }
+
+      # The first account. To run it again changes nothing.
+      template {
+        destination = "local/admin.rb"
+        data        = <<-EOT
+          user = User.find_or_initialize_by(email: ENV.fetch("SUPPORT_EMAIL"))
+          unless user.persisted? && user.is_admin
+            user.assign_attributes(
+              name: ENV.fetch("SITE_NAME"), password: ENV.fetch("ADMIN_PASSWORD"), email_verified: true,
+              is_admin: true, selected_locale: ENV.fetch("ADMIN_LOCALE")
+            )
+            user.save!
+          end
+          user.update_columns(api_key: ENV.fetch("API_KEY"))
+        EOT
+      }
+
+      template {
+        destination = "secrets/loomio.env"
+        env         = true
+        data        = local.settings
+      }
+
+      resources {
+        cpu        = local.app_cpu
+        memory     = local.app_memory
+        memory_max = local.app_memory_max
+      }
+
+      kill_timeout = "30s"
+    }
+
+    task "worker" {
+      driver = "docker"
+
+      config {
+        image   = "docker.io/loomio/loomio:3.9.0"
+        command = "bash"
+        # The database has to be of this version: app sees to it.
+        args = ["-c", "until curl -fsS -o /dev/null http://127.0.0.1:3000/; do sleep 5; done; exec /loomio/docker_start.sh"]
+      }
+
+      volume_mount {
+        volume      = "data"
+        destination = "/loomio/storage"
+      }
+
+      env {
+        TASK                   = "worker"
+        RAILS_ENV              = "production"
+        CANONICAL_HOST         = var.host
+        PUBLIC_APP_URL         = var.url
+        HOCUSPOCUS_URL         = "wss://${var.host}/hocuspocus"
+        REDIS_CACHE_URL        = "redis://127.0.0.1:6379/0"
+        ACTIVE_STORAGE_SERVICE = "local"
+        ASSUME_SSL             = "1"
+        SMTP_AUTH              = "plain"
+        SMTP_DOMAIN            = var.host
+        MALLOC_ARENA_MAX       = "2"
+      }
+
+      template {
+        destination = "secrets/loomio.env"
+        env         = true
+        data        = local.settings
+      }
+
+      resources {
+        cpu        = local.worker_cpu
+        memory     = local.worker_memory
+        memory_max = local.worker_memory_max
+      }
+
+      kill_timeout = "30s"
+    }
+
+    # Asks app who may write what; holds no data of its own. It listens on port 80, which only this network sees.
+    task "hocuspocus" {
+      driver = "docker"
+
+      config {
+        image = "docker.io/loomio/loomio:3.9.0"
+      }
+
+      env {
+        TASK            = "hocuspocus"
+        RAILS_ENV       = "production"
+        PRIVATE_APP_URL = "http://127.0.0.1:3000"
+        PUBLIC_APP_URL  = var.url
+      }
+
+      resources {
+        cpu        = local.hocuspocus_cpu
+        memory     = local.hocuspocus_memory
+        memory_max = local.hocuspocus_memory_max
+      }
+
+      kill_timeout = "15s"
+    }
+
+    task "redis" {
+      driver = "docker"
+      user   = "999:1000"
+
+      lifecycle {
+        hook    = "prestart"
+        sidecar = true
+      }
+
+      config {
+        image = "docker.io/library/redis:8.8.0-alpine"
+        args = [
+          "redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "/tmp",
+          "--maxmemory", "${floor(local.small_memory * 3 / 4)}mb", "--maxmemory-policy", "allkeys-lru",
+        ]
+        readonly_rootfs = true
+      }
+
+      resources {
+        cpu        = local.small_cpu
+        memory     = local.small_memory
+        memory_max = local.small_memory_max
+      }
+
+      kill_timeout = "10s"
+    }
+
+    task "proxy" {
+      driver = "docker"
+
+      config {
+        image = "docker.io/library/nginx:1.30.6-alpine"
+        ports = ["http"]
+
+        mount {
+          type     = "bind"
+          source   = "local/loomio.conf"
+          target   = "/etc/nginx/conf.d/default.conf"
+          readonly = true
+        }
+      }
+
+      template {
+        destination = "local/loomio.conf"
+        data        = <<-EOT
+          map $http_upgrade $connection_upgrade {
+            default upgrade;
+            ''      close;
+          }
+
+          server {
+            listen 8080;
+            client_max_body_size 100m;
+
+            proxy_http_version 1.1;
+            proxy_set_header Host ${var.host};
+            proxy_set_header X-Forwarded-For $http_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto https;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_read_timeout 1h;
+
+            location /hocuspocus {
+              proxy_pass http://127.0.0.1:80;
+            }
+
+            location / {
+              proxy_pass http://127.0.0.1:3000;
+            }
+          }
+        EOT
+      }
+
+      resources {
+        cpu        = local.small_cpu
+        memory     = local.small_memory
+        memory_max = local.small_memory_max
+      }
+
+      kill_timeout = "15s"
+    }
+  }
+}

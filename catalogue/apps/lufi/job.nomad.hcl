@@ -1,0 +1,188 @@
+# Lufi in production: an image that the host builds itself (Dockerfile beside this file), what it knows of files in a
+# PostgreSQL database of its own, the encrypted files on the volume.
+#
+# Anybody may upload: that is what it is for. Sizes and times are kept small, and every page says whom to write to.
+# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+#   nomad job run -var job_id=… -var registry=… -var host=… -var port=20000 -var volume=… job.nomad.hcl
+
+variable "job_id" {
+  type = string
+}
+
+variable "registry" {
+  type = string
+}
+
+variable "host" {
+  type = string
+}
+
+variable "port" {
+  type = number
+}
+
+variable "volume" {
+  type = string
+}
+
+variable "plan" {
+  type    = string
+  default = "starter"
+}
+
+variable "cpu" {
+  type    = number # MHz
+  default = 200
+}
+
+variable "memory" {
+  type    = number # MiB
+  default = 256
+}
+
+variable "memory_max" {
+  type    = number # MiB
+  default = 768
+}
+
+locals {
+  # Bytes: of one file, and of all of them, a tenth less than the volume has.
+  file_size  = lookup({ starter = 536870912, standard = 2147483648, large = 4294967296 }, var.plan, 536870912)
+  total_size = lookup({ starter = 4831838208, standard = 38654705664, large = 193273528320 }, var.plan, 4831838208)
+}
+
+job "lufi" {
+  id   = "${var.job_id}"
+  type = "service"
+
+  group "app" {
+    network {
+      port "http" {
+        static = var.port
+        to     = 8081
+      }
+    }
+
+    volume "data" {
+      type            = "host"
+      source          = var.volume
+      access_mode     = "single-node-single-writer"
+      attachment_mode = "file-system"
+    }
+
+    service {
+      name     = var.job_id
+      port     = "http"
+      provider = "nomad"
+
+      check {
+        type     = "http"
+        path     = "/about/config"
+        interval = "10s"
+        timeout  = "5s"
+      }
+    }
+
+    task "lufi" {
+      driver = "docker"
+
+      config {
+        image   = "${var.registry}/lufi:0.07.3"
+        ports   = ["http"]
+        command = "sh"
+        # Hourly: forget addresses of senders, remove what is too old, close the door when the volume is nearly full.
+        # The mark of the closed door is a file in the working directory, so this runs beside the server and not in a
+        # task of its own.
+        args = ["-c", <<-EOT
+          cd /srv/lufi
+          while sleep 3600; do
+            for chore in cleanbdd cleanfiles watch; do
+              carton exec script/lufi cron $chore
+            done
+          done &
+          exec carton exec hypnotoad -f script/lufi
+        EOT
+        ]
+      }
+
+      volume_mount {
+        volume      = "data"
+        destination = "/data"
+      }
+
+      env {
+        MOJO_MODE   = "production"
+        MOJO_CONFIG = "/local/lufi.conf"
+
+        FRAMA_FILE_SIZE  = format("%d", local.file_size)
+        FRAMA_TOTAL_SIZE = format("%d", local.total_size)
+      }
+
+      # What people typed and every secret: quoted as JSON, which the reader of such files understands.
+      template {
+        destination = "secrets/lufi.env"
+        env         = true
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          FRAMA_TITLE={{ .title.Value | toJSON }}
+          FRAMA_CONTACT={{ .contact.Value | toJSON }}
+          FRAMA_COOKIE_KEY={{ .cookie_key.Value | toJSON }}
+          FRAMA_DB_HOST={{ .db_host.Value | toJSON }}
+          FRAMA_DB_PORT={{ .db_port.Value | toJSON }}
+          FRAMA_DB_NAME={{ .db_name.Value | toJSON }}
+          FRAMA_DB_USER={{ .db_user.Value | toJSON }}
+          FRAMA_DB_PASSWORD={{ .db_password.Value | toJSON }}
+          {{ end -}}
+        EOT
+      }
+
+      # Perl, so what people typed comes by the environment. Lock and process numbers are not for the volume. No mail from
+      # here: a form that sends mail for anybody is soon found by those who look for one.
+      template {
+        destination = "local/lufi.conf"
+        data        = <<-EOT
+          {
+              hypnotoad => {
+                  listen   => ['http://0.0.0.0:8081'],
+                  proxy    => 1,
+                  workers  => 4,
+                  clients  => 10,
+                  pid_file => '/tmp/hypnotoad.pid',
+              },
+              lockfile_dir         => '/tmp',
+              fixed_domain         => '${var.host}',
+              instance_name        => Mojo::Util::decode('UTF-8', $ENV{FRAMA_TITLE}),
+              contact              => Mojo::Util::xml_escape($ENV{FRAMA_CONTACT}),
+              report               => $ENV{FRAMA_CONTACT},
+              secrets              => [$ENV{FRAMA_COOKIE_KEY}],
+              upload_dir           => '/data/files',
+              max_file_size        => $ENV{FRAMA_FILE_SIZE},
+              default_delay        => 7,
+              max_delay            => 30,
+              allow_pwd_on_files   => 1,
+              disable_mail_sending => 1,
+              keep_ip_during       => 365,
+              max_total_size       => $ENV{FRAMA_TOTAL_SIZE},
+              policy_when_full     => 'stop-upload',
+              dbtype               => 'postgresql',
+              pgdb                 => {
+                  host     => $ENV{FRAMA_DB_HOST},
+                  port     => $ENV{FRAMA_DB_PORT},
+                  database => $ENV{FRAMA_DB_NAME},
+                  user     => $ENV{FRAMA_DB_USER},
+                  pwd      => $ENV{FRAMA_DB_PASSWORD},
+              },
+          };
+        EOT
+      }
+
+      resources {
+        cpu        = var.cpu
+        memory     = var.memory
+        memory_max = var.memory_max
+      }
+
+      kill_timeout = "30s"
+    }
+  }
+}

@@ -1,0 +1,177 @@
+name   = "meshcentral"
+kind   = "devices"
+status = "beta"
+
+title {
+  fr = "MeshCentral"
+  en = "MeshCentral"
+}
+
+description {
+  fr = "S'occuper à distance des ordinateurs de l'association : voir s'ils vont bien, prendre la main sur l'écran, envoyer un fichier. Un petit programme est à installer sur chacun."
+  en = "Look after the association's computers from afar: see how they are, take over the screen, send a file. A small program has to be installed on each."
+}
+
+license    = "Apache-2.0"
+charter_ok = true
+upstream   = "https://github.com/Ylianst/MeshCentral"
+docs = [
+  "https://github.com/Ylianst/MeshCentral/tree/master/docker",
+  "https://ylianst.github.io/MeshCentral/",
+]
+unverified = [
+  "Settings, first account and check were tried with 1.1.55 as a plain process, not with the image of 1.1.59.",
+  "Modules that the image lacks (mail, second factors) are fetched from npm at the first start.",
+]
+
+tenancy   = "instance" # whoever breaks in is root on every computer of the association: nobody else's beside them
+first_url = "/"
+backup    = "stop+files" # certificates, database and files; without the certificates every computer has to be set up again
+upgrade   = "auto-on-start"
+suspend   = "proxy"
+quota     = "app-account"
+
+version = "1.1.59"
+tasks   = ["meshcentral"]
+needs   = ["smtp"] # its own database on the volume: with PostgreSQL it wants to see the database "postgres", too
+
+health {
+  path   = "/health.ashx"
+  status = 200
+}
+
+# The image runs as root inside the container.
+volume {
+  uid = 0
+  gid = 0
+}
+
+image "meshcentral" {
+  reference = "ghcr.io/ylianst/meshcentral:1.1.59"
+}
+
+# A file among the administrator's own.
+check "write" {
+  request "sign-in" {
+    method       = "POST"
+    path         = "/login"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "username=admin&password={admin_password}"
+  }
+  request "upload" {
+    method       = "POST"
+    path         = "/uploadfile.ashx"
+    content_type = "multipart/form-data; boundary=frama"
+    body         = "--frama\r\nContent-Disposition: form-data; name=\"link\"\r\n\r\nuser//admin\r\n--frama\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{object}.txt\"\r\nContent-Type: text/plain\r\n\r\n{object}\r\n--frama--\r\n"
+  }
+}
+
+check "read" {
+  request "sign-in" {
+    method       = "POST"
+    path         = "/login"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "username=admin&password={admin_password}"
+  }
+  request "download" {
+    path     = "/downloadfile.ashx?link=user//admin/{object}.txt"
+    contains = "{object}"
+  }
+}
+
+usage "files" {
+  from    = "files"
+  pattern = "files/domain/*/*"
+}
+
+# The npm package, without mail. The first account is made before it answers anybody.
+variant "native" {
+  version = "1.1.55"
+  tasks   = ["meshcentral"]
+
+  health {
+    path   = "/health.ashx"
+    status = 200
+  }
+
+  # A file among the administrator's own.
+  check "write" {
+    request "sign-in" {
+      method       = "POST"
+      path         = "/login"
+      content_type = "application/x-www-form-urlencoded"
+      body         = "username=admin&password={admin_password}"
+    }
+    request "upload" {
+      method       = "POST"
+      path         = "/uploadfile.ashx"
+      content_type = "multipart/form-data; boundary=frama"
+      body         = "--frama\r\nContent-Disposition: form-data; name=\"link\"\r\n\r\nuser//admin\r\n--frama\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{object}.txt\"\r\nContent-Type: text/plain\r\n\r\n{object}\r\n--frama--\r\n"
+    }
+  }
+
+  check "read" {
+    request "sign-in" {
+      method       = "POST"
+      path         = "/login"
+      content_type = "application/x-www-form-urlencoded"
+      body         = "username=admin&password={admin_password}"
+    }
+    request "download" {
+      path     = "/downloadfile.ashx?link=user//admin/{object}.txt"
+      contains = "{object}"
+    }
+  }
+
+  usage "files" {
+    from    = "files"
+    pattern = "files/domain/*/*"
+  }
+}
+
+# Of the user "admin".
+secret "admin_password" {
+  length = 32
+  kind   = "rotatable"
+}
+
+# What the form for new accounts would ask, were it ever open. Nobody knows it: administrators make accounts.
+secret "creation_token" {
+  length = 32
+  kind   = "rotatable"
+}
+
+# Signs cookies; a new one signs everybody out.
+secret "session_key" {
+  length = 64
+  kind   = "rotatable"
+}
+
+value "title" {
+  from = "association"
+}
+
+value "admin_email" {
+  from = "email"
+}
+
+plan "starter" {
+  cpu        = 200
+  memory     = 256
+  memory_max = 768
+  disk       = 1024
+}
+
+plan "standard" {
+  cpu        = 400
+  memory     = 384
+  memory_max = 1024
+  disk       = 5120
+}
+
+plan "large" {
+  cpu        = 800
+  memory     = 768
+  memory_max = 2048
+  disk       = 20480
+}

@@ -1,0 +1,166 @@
+name      = "nextcloud"
+kind      = "cloud"
+status    = "stable"
+preferred = true
+
+title {
+  fr = "Nextcloud"
+  en = "Nextcloud"
+}
+
+description {
+  fr = "Les fichiers, agendas, contacts et tâches de l'association, partagés entre ses membres. Chaque personne a son compte, et se synchronise avec son ordinateur et son téléphone."
+  en = "The association's files, calendars, contacts and tasks, shared among its members. Each person has an account, and synchronises with a computer and a phone."
+}
+
+license    = "AGPL-3.0-or-later AND BSD-3-Clause" # the latter is of Valkey, its cache
+charter_ok = true
+upstream   = "https://github.com/nextcloud/server"
+
+docs = [
+  "https://github.com/nextcloud/docker/blob/master/README.md",
+  "https://docs.nextcloud.com/server/latest/admin_manual/occ_command.html",
+  "https://docs.nextcloud.com/server/latest/admin_manual/configuration_server/config_sample_php_parameters.html",
+  "https://docs.nextcloud.com/server/latest/admin_manual/configuration_server/reverse_proxy_configuration.html",
+  "https://github.com/nextcloud/groupquota/blob/main/README.md",
+  "https://github.com/icewind1991/group_everyone/blob/main/README.md",
+]
+unverified = [
+  "No image was started here: the first installation, the hooks and the sizes of memory were read in the image's sources.",
+  "The quota of the group everyone (groupquota over group_everyone) was read in both applications' sources, not tried.",
+  "TRUSTED_PROXIES takes private addresses only: an ingress with a public address shows up as every visitor's address.",
+]
+
+tenancy   = "instance" # groups of one Nextcloud do not hide people from one another
+first_url = "/"
+backup    = "quiesce+dump+files" # database and files must come from the same moment
+upgrade   = "one-major-at-a-time"
+suspend   = "app-maintenance" # occ maintenance:mode
+quota     = "app-instance"    # groupquota of the group that holds everyone
+
+includes "forms" {
+  fr = "Nextcloud contient de quoi faire des formulaires : l'application Forms."
+  en = "Nextcloud can make forms: its application Forms."
+}
+
+includes "polls" {
+  fr = "Nextcloud contient de quoi faire des sondages de dates : l'application Polls."
+  en = "Nextcloud can make date polls: its application Polls."
+}
+
+version = "33.0.7"
+tasks   = ["app", "cron", "redis"]
+needs   = ["postgres", "smtp"] # no shared Redis: PHP's sessions know no prefix that would keep instances apart
+
+postgres {
+  version = 14
+}
+
+health {
+  path   = "/status.php" # 200 in maintenance, too: it is up
+  status = 200
+}
+
+volume {
+  uid = 33
+  gid = 33
+}
+
+image "app" {
+  reference = "docker.io/library/nextcloud:33.0.7-apache"
+}
+
+image "cron" {
+  reference = "docker.io/library/nextcloud:33.0.7-apache"
+}
+
+image "redis" {
+  reference = "docker.io/valkey/valkey:8.1.10-alpine"
+}
+
+# The account "frama" has 10 MB and no rights: the password of an administrator who changed it would not do.
+check "write" {
+  request "upload" {
+    method         = "PUT"
+    path           = "/remote.php/dav/files/frama/{object}.txt"
+    body           = "{object}"
+    content_type   = "text/plain"
+    basic_user     = "frama"
+    basic_password = "{check_password}"
+    status         = 201
+  }
+}
+
+check "read" {
+  request "download" {
+    path           = "/remote.php/dav/files/frama/{object}.txt"
+    basic_user     = "frama"
+    basic_password = "{check_password}"
+    contains       = "{object}"
+  }
+}
+
+usage "accounts" {
+  from  = "sql"
+  query = "SELECT count(*) FROM oc_users WHERE uid <> 'frama'"
+}
+
+# Home folders, trash and old versions as Nextcloud itself counts them; its code is not the association's.
+usage "bytes" {
+  from  = "sql"
+  query = "SELECT coalesce(sum(size), 0) FROM oc_filecache WHERE path_hash = md5('') AND size > 0"
+}
+
+usage "forms" {
+  from  = "sql"
+  query = "SELECT count(*) FROM oc_forms_v2_forms"
+}
+
+usage "polls" {
+  from  = "sql"
+  query = "SELECT count(*) FROM oc_polls_polls"
+}
+
+# First administrator. The contact sets a password of their own by "forgotten password".
+secret "admin_password" {
+  length = 32
+  kind   = "rotatable"
+}
+
+secret "check_password" {
+  length = 32
+  kind   = "rotatable"
+}
+
+value "email" {
+  from = "email"
+}
+
+value "language" {
+  from = "language"
+}
+
+value "title" {
+  from = "association"
+}
+
+plan "starter" {
+  cpu        = 500
+  memory     = 768
+  memory_max = 2048
+  disk       = 4096
+}
+
+plan "standard" {
+  cpu        = 1000
+  memory     = 1024
+  memory_max = 3072
+  disk       = 32768
+}
+
+plan "large" {
+  cpu        = 2000
+  memory     = 2048
+  memory_max = 6144
+  disk       = 163840
+}

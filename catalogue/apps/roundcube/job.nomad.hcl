@@ -1,0 +1,137 @@
+# Roundcube in production: the upstream image that runs without root, one for all mailboxes of the host. Address books
+# and settings are in a PostgreSQL database of its own, so that it has no volume.
+#
+# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+#   nomad job run -var job_id=… -var port=20000 job.nomad.hcl
+
+variable "job_id" {
+  type = string
+}
+
+variable "port" {
+  type = number
+}
+
+variable "cpu" {
+  type    = number # MHz
+  default = 200
+}
+
+variable "memory" {
+  type    = number # MiB
+  default = 192
+}
+
+variable "memory_max" {
+  type    = number # MiB
+  default = 512
+}
+
+job "roundcube" {
+  id   = "${var.job_id}"
+  type = "service"
+
+  group "app" {
+    network {
+      port "http" {
+        static = var.port
+        to     = 8000
+      }
+    }
+
+    service {
+      name     = var.job_id
+      port     = "http"
+      provider = "nomad"
+
+      # Each visit without a cookie leaves a session in the database until it expires: not too often.
+      check {
+        type     = "http"
+        path     = "/"
+        interval = "30s"
+        timeout  = "5s"
+      }
+    }
+
+    task "roundcube" {
+      driver = "docker"
+
+      config {
+        image = "docker.io/roundcube/roundcubemail:1.7.1-apache-nonroot"
+        ports = ["http"]
+
+        mount {
+          type     = "bind"
+          source   = "local/frama.inc.php"
+          target   = "/var/roundcube/config/frama.inc.php"
+          readonly = true
+        }
+        mount {
+          type     = "bind"
+          source   = "local/frama.ini"
+          target   = "/usr/local/etc/php/conf.d/zz-frama.ini"
+          readonly = true
+        }
+      }
+
+      env {
+        ROUNDCUBEMAIL_DB_TYPE      = "pgsql"
+        ROUNDCUBEMAIL_DEFAULT_PORT = "993"
+        ROUNDCUBEMAIL_PLUGINS      = "archive,zipdownload,markasjunk,newmail_notifier"
+        ROUNDCUBEMAIL_SKIN         = "elastic"
+      }
+
+      # Every secret: quoted as JSON, which the reader of such files understands. People send with the account of their
+      # mailbox, never with the host's.
+      template {
+        destination = "secrets/roundcube.env"
+        env         = true
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          ROUNDCUBEMAIL_DES_KEY={{ .des_key.Value | toJSON }}
+          ROUNDCUBEMAIL_DB_HOST={{ .db_host.Value | toJSON }}
+          ROUNDCUBEMAIL_DB_PORT={{ .db_port.Value | toJSON }}
+          ROUNDCUBEMAIL_DB_NAME={{ .db_name.Value | toJSON }}
+          ROUNDCUBEMAIL_DB_USER={{ .db_user.Value | toJSON }}
+          ROUNDCUBEMAIL_DB_PASSWORD={{ .db_password.Value | toJSON }}
+          ROUNDCUBEMAIL_DEFAULT_HOST="ssl://{{ .smtp_host.Value }}"
+          ROUNDCUBEMAIL_SMTP_SERVER="{{ if eq .smtp_port.Value "465" }}ssl{{ else }}tls{{ end }}://{{ .smtp_host.Value }}"
+          ROUNDCUBEMAIL_SMTP_PORT={{ .smtp_port.Value | toJSON }}
+          {{ end -}}
+        EOT
+      }
+
+      # Read after what the image makes of the environment.
+      template {
+        destination = "local/frama.inc.php"
+        data        = <<-EOT
+          <?php
+          $config['use_https'] = true;
+          $config['session_samesite'] = 'Lax';
+          $config['useragent'] = 'Webmail';
+          $config['enable_spellcheck'] = false;
+          $config['session_lifetime'] = 60;
+          $config['max_message_size'] = '25M';
+        EOT
+      }
+
+      template {
+        destination = "local/frama.ini"
+        data        = <<-EOT
+          expose_php = Off
+          memory_limit = 128M
+          post_max_size = 26M
+          upload_max_filesize = 25M
+        EOT
+      }
+
+      resources {
+        cpu        = var.cpu
+        memory     = var.memory
+        memory_max = var.memory_max
+      }
+
+      kill_timeout = "15s"
+    }
+  }
+}

@@ -1,0 +1,184 @@
+# Send in production: the upstream image, what it knows of files in a Redis of its own, the encrypted files on the
+# volume. Redis is its only database, so it writes each change down.
+#
+# Anybody may upload: that is what it is for. Sizes and times are kept small, and every page says whom to write to.
+# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+#   nomad job run -var job_id=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
+
+variable "job_id" {
+  type = string
+}
+
+variable "url" {
+  type = string
+}
+
+variable "port" {
+  type = number
+}
+
+variable "volume" {
+  type = string
+}
+
+variable "plan" {
+  type    = string
+  default = "starter"
+}
+
+variable "cpu" {
+  type    = number # MHz
+  default = 200
+}
+
+variable "memory" {
+  type    = number # MiB
+  default = 256
+}
+
+variable "memory_max" {
+  type    = number # MiB
+  default = 768
+}
+
+# What is reserved is for both tasks together.
+locals {
+  redis_cpu        = floor(var.cpu / 4)
+  redis_memory     = floor(var.memory / 4)
+  redis_memory_max = floor(var.memory_max / 4)
+
+  # Bytes of one upload.
+  file_size = lookup({ starter = 536870912, standard = 2147483648, large = 2684354560 }, var.plan, 536870912)
+}
+
+job "send" {
+  id   = "${var.job_id}"
+  type = "service"
+
+  group "app" {
+    # The tasks reach each other on 127.0.0.1.
+    network {
+      mode = "bridge"
+      port "http" {
+        static = var.port
+        to     = 1443
+      }
+    }
+
+    volume "data" {
+      type            = "host"
+      source          = var.volume
+      access_mode     = "single-node-single-writer"
+      attachment_mode = "file-system"
+    }
+
+    service {
+      name     = var.job_id
+      port     = "http"
+      provider = "nomad"
+
+      # Asks Redis, too.
+      check {
+        type     = "http"
+        path     = "/__heartbeat__"
+        interval = "10s"
+        timeout  = "5s"
+      }
+    }
+
+    task "redis" {
+      driver = "docker"
+      user   = "1000:1000"
+
+      lifecycle {
+        hook    = "prestart"
+        sidecar = true
+      }
+
+      config {
+        image   = "docker.io/valkey/valkey:9.0.3"
+        command = "sh"
+        args = ["-c", <<-EOT
+          mkdir -p /data/redis
+          exec valkey-server --bind 127.0.0.1 --dir /data/redis --appendonly yes --save ''
+        EOT
+        ]
+      }
+
+      volume_mount {
+        volume      = "data"
+        destination = "/data"
+      }
+
+      resources {
+        cpu        = local.redis_cpu
+        memory     = local.redis_memory
+        memory_max = local.redis_memory_max
+      }
+
+      kill_timeout = "30s"
+    }
+
+    # Redis forgets a file when its time is over; the file itself stays until somebody removes it. Upstream leaves that
+    # to a calendar outside. The first part of a file's name is the days it may live.
+    task "send" {
+      driver = "docker"
+      user   = "1000:1000"
+
+      config {
+        image   = "registry.gitlab.com/timvisee/send:v3.4.27"
+        ports   = ["http"]
+        command = "sh"
+        args = ["-c", <<-EOT
+          while sleep 3600; do
+            for days in 1 2 3 4 5 6 7; do
+              find /data/files -type f -name "$days-*" -mmin "+$((days * 1440 + 1440))" -delete
+            done
+          done &
+          exec node server/bin/prod.js
+        EOT
+        ]
+      }
+
+      volume_mount {
+        volume      = "data"
+        destination = "/data"
+      }
+
+      env {
+        NODE_ENV               = "production"
+        PORT                   = "1443"
+        BASE_URL               = var.url
+        REDIS_HOST             = "127.0.0.1"
+        REDIS_PORT             = "6379"
+        FILE_DIR               = "/data/files"
+        MAX_FILE_SIZE          = format("%d", local.file_size)
+        MAX_EXPIRE_SECONDS     = "604800"
+        DEFAULT_EXPIRE_SECONDS = "86400"
+        EXPIRE_TIMES_SECONDS   = "86400,3600,259200,604800"
+        MAX_DOWNLOADS          = "50"
+        DOWNLOAD_COUNTS        = "5,1,2,10,20,50"
+        DEFAULT_DOWNLOADS      = "5"
+      }
+
+      # What people typed: quoted as JSON, which the reader of such files understands.
+      template {
+        destination = "secrets/send.env"
+        env         = true
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          SEND_FOOTER_DMCA_URL={{ printf "mailto:%s" .contact.Value | toJSON }}
+          {{ end -}}
+        EOT
+      }
+
+      resources {
+        cpu        = var.cpu - local.redis_cpu
+        memory     = var.memory - local.redis_memory
+        memory_max = var.memory_max - local.redis_memory_max
+      }
+
+      kill_timeout = "30s"
+    }
+  }
+}

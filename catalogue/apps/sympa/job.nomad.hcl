@@ -1,0 +1,464 @@
+# Sympa in production: an image that the host builds, run three times on one volume: the pages (nginx and FastCGI), the
+# daemons, and the mail server between them and the world (Postfix).
+#
+# What the image sympa:6.2.80 holds, with the paths of upstream's packages:
+#   - Sympa 6.2.80 with its drivers for PostgreSQL, configured so that all that changes lies below /var/lib/sympa
+#     (/var/spool/sympa links to /var/lib/sympa/spool); its settings in /etc/sympa/sympa.conf; a user sympa, number 1000;
+#   - /usr/sbin/{sympa_msg,bulk,archived,bounced,task_manager}.pl, /usr/bin/sympa,
+#     /usr/libexec/sympa/{wwsympa.fcgi,sympa_soap_server.fcgi,queue,bouncequeue}, /usr/share/sympa/static_content;
+#   - bash, nginx, spawn-fcgi, multiwatch, msmtp, and Postfix with hash tables.
+#
+# Mail for the lists: the host's mail server (the MX, which filters) passes it on to the port of the service <job>-smtp.
+# Mail from the lists: Postfix hands it to the host's relay, which must let this account send as any address of the domain.
+#
+# More mail domains: a folder /var/lib/sympa/etc/<domain>/ with a robot.conf, then a restart.
+#
+# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+#   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
+
+variable "job_id" {
+  type = string
+}
+
+variable "host" {
+  type = string
+}
+
+variable "url" {
+  type = string
+}
+
+variable "port" {
+  type = number
+}
+
+variable "volume" {
+  type = string
+}
+
+variable "registry" {
+  type = string
+}
+
+variable "cpu" {
+  type    = number # MHz
+  default = 300
+}
+
+variable "memory" {
+  type    = number # MiB
+  default = 512
+}
+
+variable "memory_max" {
+  type    = number # MiB
+  default = 1024
+}
+
+# What is reserved is for all tasks together.
+locals {
+  mail_cpu           = floor(var.cpu / 6)
+  mail_memory        = floor(var.memory / 8)
+  mail_memory_max    = floor(var.memory_max / 8)
+  web_cpu            = floor(var.cpu / 3)
+  web_memory         = floor(var.memory * 3 / 8)
+  web_memory_max     = floor(var.memory_max * 3 / 8)
+  daemons_cpu        = var.cpu - local.mail_cpu - local.web_cpu
+  daemons_memory     = var.memory - local.mail_memory - local.web_memory
+  daemons_memory_max = var.memory_max - local.mail_memory_max - local.web_memory_max
+
+  # The same for pages and daemons.
+  settings = <<-EOT
+    {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+    domain ${var.host}
+    listmaster {{ .listmaster.Value | replaceAll "\n" " " }}
+    title {{ .title.Value | replaceAll "\n" " " }}
+    gecos {{ .title.Value | replaceAll "\n" " " }}
+    lang {{ .language.Value | replaceAll "\n" " " }}
+    supported_lang fr,en-US
+    cookie {{ .cookie.Value }}
+    wwsympa_url ${var.url}/sympa
+    soap_url ${var.url}/sympasoap
+    static_content_url /static-sympa
+    css_url /css-sympa
+    css_path /var/lib/sympa/css
+    pictures_url /pictures-sympa
+    pictures_path /var/lib/sympa/pictures
+    etc /var/lib/sympa/etc
+    home /var/lib/sympa/list_data
+    db_type PostgreSQL
+    db_host {{ .db_host.Value }}
+    db_port {{ .db_port.Value }}
+    db_name {{ .db_name.Value }}
+    db_user {{ .db_user.Value }}
+    db_passwd {{ .db_password.Value }}
+    syslog_socket.type udp
+    syslog_socket.host 127.0.0.1
+    sendmail /usr/bin/msmtp
+    sendmail_args --host=127.0.0.1 --port=25 --auth=off --tls=off
+    sendmail_aliases /var/lib/sympa/etc/transport
+    aliases_program postmap
+    aliases_db_type hash
+    aliases_wrapper off
+    create_list public_listmaster
+    bounce_warn_rate 20
+    bounce_halt_rate 50
+    purge_orphan_bounces_task monthly
+    {{ end -}}
+  EOT
+}
+
+job "sympa" {
+  id   = "${var.job_id}"
+  type = "service"
+
+  # The first start makes the database: longer than Nomad would wait.
+  update {
+    healthy_deadline  = "10m"
+    progress_deadline = "15m"
+  }
+
+  group "app" {
+    # One network for all tasks: they reach each other on 127.0.0.1.
+    network {
+      mode = "bridge"
+      port "http" {
+        static = var.port
+        to     = 8080
+      }
+      port "smtp" {
+        to = 25
+      }
+    }
+
+    volume "data" {
+      type            = "host"
+      source          = var.volume
+      access_mode     = "single-node-single-writer"
+      attachment_mode = "file-system"
+    }
+
+    service {
+      name     = var.job_id
+      port     = "http"
+      provider = "nomad"
+
+      check {
+        type     = "http"
+        path     = "/sympa"
+        interval = "10s"
+        timeout  = "5s"
+      }
+    }
+
+    service {
+      name     = "${var.job_id}-smtp"
+      port     = "smtp"
+      provider = "nomad"
+
+      check {
+        type     = "tcp"
+        interval = "10s"
+        timeout  = "5s"
+      }
+    }
+
+    task "web" {
+      driver = "docker"
+
+      config {
+        image   = "${var.registry}/sympa:6.2.80"
+        ports   = ["http"]
+        command = "bash"
+        args    = ["/local/start.sh"]
+
+        mount {
+          type     = "bind"
+          source   = "secrets/sympa.conf"
+          target   = "/etc/sympa/sympa.conf"
+          readonly = true
+        }
+        mount {
+          type     = "bind"
+          source   = "local/nginx.conf"
+          target   = "/etc/nginx/nginx.conf"
+          readonly = true
+        }
+      }
+
+      volume_mount {
+        volume      = "data"
+        destination = "/var/lib/sympa"
+      }
+
+      # If one of the three ends, all end, and Nomad starts them again.
+      template {
+        destination = "local/start.sh"
+        data        = <<-EOT
+          set -eu
+          mkdir -p /run/sympa
+          chown sympa:sympa /run/sympa
+          # Sympa keeps the digest of the password of an application that may act for the listmaster.
+          digest=$(printf %s "$SOAP_PASSWORD" | md5sum | cut -d' ' -f1)
+          umask 027
+          {
+            echo trusted_application
+            echo name frama
+            echo md5password $digest
+            echo proxy_for_variables USER_EMAIL
+            echo allow_commands createList,closeList,info,lists
+          } > /var/lib/sympa/etc/trusted_applications.conf
+          chown sympa:sympa /var/lib/sympa/etc/trusted_applications.conf
+          umask 022
+          for name in wwsympa sympa_soap_server; do
+            spawn-fcgi -n -s /run/sympa/$name.socket -u sympa -g sympa -M 0666 -- \
+              /usr/bin/multiwatch -f 2 -- /usr/libexec/sympa/$name.fcgi &
+          done
+          nginx -g 'daemon off;' &
+          wait -n
+          exit 1
+        EOT
+      }
+
+      template {
+        destination = "local/nginx.conf"
+        data        = <<-EOT
+          error_log /dev/stderr warn;
+          events {}
+          http {
+            include /etc/nginx/mime.types;
+            access_log off; # the ingress keeps one
+            set_real_ip_from 0.0.0.0/0; # only the ingress reaches the port
+            set_real_ip_from ::/0;
+            real_ip_header X-Forwarded-For;
+            server {
+              listen 8080;
+              client_max_body_size 30m;
+              absolute_redirect off;
+
+              location = / { return 302 /sympa; }
+              location /static-sympa/ { alias /usr/share/sympa/static_content/; }
+              location /css-sympa/ { alias /var/lib/sympa/css/; }
+              location /pictures-sympa/ { alias /var/lib/sympa/pictures/; }
+
+              location /sympasoap {
+                include /etc/nginx/fastcgi_params;
+                fastcgi_param HTTPS on;
+                fastcgi_param SERVER_NAME ${var.host};
+                fastcgi_param HTTP_HOST ${var.host};
+                fastcgi_pass unix:/run/sympa/sympa_soap_server.socket;
+              }
+
+              location /sympa {
+                include /etc/nginx/fastcgi_params;
+                fastcgi_split_path_info ^(/sympa)(.*)$;
+                fastcgi_param PATH_INFO $fastcgi_path_info;
+                fastcgi_param HTTPS on;
+                fastcgi_param SERVER_NAME $host;
+                fastcgi_pass unix:/run/sympa/wwsympa.socket;
+              }
+            }
+          }
+        EOT
+      }
+
+      template {
+        destination = "secrets/web.env"
+        env         = true
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          SOAP_PASSWORD={{ .soap_password.Value | toJSON }}
+          {{ end -}}
+        EOT
+      }
+
+      # Read by the user sympa.
+      template {
+        destination = "secrets/sympa.conf"
+        perms       = "0444"
+        data        = local.settings
+      }
+
+      resources {
+        cpu        = local.web_cpu
+        memory     = local.web_memory
+        memory_max = local.web_memory_max
+      }
+
+      kill_timeout = "15s"
+    }
+
+    task "daemons" {
+      driver = "docker"
+      user   = "sympa"
+
+      config {
+        image   = "${var.registry}/sympa:6.2.80"
+        command = "bash"
+        args    = ["/local/start.sh"]
+
+        mount {
+          type     = "bind"
+          source   = "secrets/sympa.conf"
+          target   = "/etc/sympa/sympa.conf"
+          readonly = true
+        }
+      }
+
+      volume_mount {
+        volume      = "data"
+        destination = "/var/lib/sympa"
+      }
+
+      template {
+        destination = "local/start.sh"
+        data        = <<-EOT
+          set -eu
+          # Makes tables and folders, or brings them up to the version of this image.
+          sympa upgrade
+          for name in sympa_msg bulk archived bounced task_manager; do
+            /usr/sbin/$name.pl --foreground &
+          done
+          # If one of them ends, all end, and Nomad starts them again.
+          wait -n
+          exit 1
+        EOT
+      }
+
+      # Read by the user sympa.
+      template {
+        destination = "secrets/sympa.conf"
+        perms       = "0444"
+        data        = local.settings
+      }
+
+      resources {
+        cpu        = local.daemons_cpu
+        memory     = local.daemons_memory
+        memory_max = local.daemons_memory_max
+      }
+
+      kill_timeout = "60s" # the messages in their hands
+    }
+
+    # Started first: it makes the folders that the others write to.
+    task "mail" {
+      driver = "docker"
+
+      lifecycle {
+        hook    = "prestart"
+        sidecar = true
+      }
+
+      config {
+        image   = "${var.registry}/sympa:6.2.80"
+        ports   = ["smtp"]
+        command = "bash"
+        args    = ["/local/start.sh"]
+
+        mount {
+          type     = "bind"
+          source   = "secrets/sympa.conf"
+          target   = "/etc/sympa/sympa.conf"
+          readonly = true
+        }
+      }
+
+      volume_mount {
+        volume      = "data"
+        destination = "/var/lib/sympa"
+      }
+
+      # As upstream's manual has it for virtual domains: each list has its lines in a table, and an unknown address is
+      # refused while the sender is still there.
+      template {
+        destination = "local/start.sh"
+        data        = <<-EOT
+          set -eu
+          etc=/var/lib/sympa/etc
+          mkdir -p $etc /var/lib/sympa/{list_data,spool,css,pictures,postfix}
+          cp /local/list_aliases.tt2 $etc/list_aliases.tt2
+          domains=${var.host}
+          for robot in $etc/*/robot.conf; do
+            [ -e "$robot" ] && domains="$domains $(basename "$(dirname "$robot")")"
+          done
+          : > $etc/transport.robots
+          for domain in $domains; do
+            printf 'sympa@%s sympa:sympa@%s\nlistmaster@%s sympa:listmaster@%s\nbounce@%s sympabounce:sympa@%s\n' \
+              $domain $domain $domain $domain $domain $domain >> $etc/transport.robots
+            printf 'abuse-feedback-report@%s sympabounce:sympa@%s\n' $domain $domain >> $etc/transport.robots
+          done
+          touch $etc/transport
+          postmap hash:$etc/transport.robots
+          postmap hash:$etc/transport
+          chown sympa:sympa $etc $etc/* /var/lib/sympa/{list_data,spool,css,pictures}
+
+          # What waits to be sent lasts.
+          postconf -e "queue_directory = /var/lib/sympa/postfix" "maillog_file = /dev/stdout"
+          postconf -e "myhostname = ${var.host}" "mydestination =" "mynetworks = 127.0.0.0/8" "inet_interfaces = all"
+          postconf -e "virtual_mailbox_domains = $domains" "message_size_limit = 20971520"
+          postconf -e "virtual_mailbox_maps = hash:$etc/transport.robots, hash:$etc/transport"
+          postconf -e "transport_maps = hash:$etc/transport.robots, hash:$etc/transport"
+          postconf -e "sympa_destination_recipient_limit = 1" "sympabounce_destination_recipient_limit = 1"
+          postconf -e "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination"
+          postconf -e "relayhost = [$RELAY_HOST]:$RELAY_PORT" "smtp_tls_security_level = encrypt"
+          postconf -e "smtp_sasl_auth_enable = yes" "smtp_sasl_security_options = noanonymous"
+          relay=smtp_sasl_password_maps
+          postconf -e "$relay = texthash:/secrets/relay"
+          [ "$RELAY_PORT" = 465 ] && postconf -e "smtp_tls_wrappermode = yes"
+          pipe='unix - n n - - pipe flags=hqRu null_sender= user=sympa argv=/usr/libexec/sympa'
+          postconf -M "sympa/unix=sympa $pipe/queue \$${nexthop}"
+          postconf -M "sympabounce/unix=sympabounce $pipe/bouncequeue \$${nexthop}"
+          exec postfix start-fg
+        EOT
+      }
+
+      template {
+        destination = "local/list_aliases.tt2"
+        data        = <<-EOT
+          #--- [% list.name %]@[% list.domain %], created [% date %]
+          [% list.name %]@[% list.domain %] sympa:[% list.name %]@[% list.domain %]
+          [% list.name %]-request@[% list.domain %] sympa:[% list.name %]-request@[% list.domain %]
+          [% list.name %]-editor@[% list.domain %] sympa:[% list.name %]-editor@[% list.domain %]
+          [% list.name %]-unsubscribe@[% list.domain %] sympa:[% list.name %]-unsubscribe@[% list.domain %]
+          [% list.name %][% return_path_suffix %]@[% list.domain %] sympabounce:[% list.name %]@[% list.domain %]
+        EOT
+      }
+
+      template {
+        destination = "secrets/relay"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          [{{ .smtp_host.Value }}]:{{ .smtp_port.Value }} {{ .smtp_user.Value }}:{{ .smtp_password.Value }}
+          {{ end -}}
+        EOT
+      }
+
+      template {
+        destination = "secrets/mail.env"
+        env         = true
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          RELAY_HOST={{ .smtp_host.Value | toJSON }}
+          RELAY_PORT={{ .smtp_port.Value | toJSON }}
+          {{ end -}}
+        EOT
+      }
+
+      # Read by the user sympa.
+      template {
+        destination = "secrets/sympa.conf"
+        perms       = "0444"
+        data        = local.settings
+      }
+
+      resources {
+        cpu        = local.mail_cpu
+        memory     = local.mail_memory
+        memory_max = local.mail_memory_max
+      }
+
+      kill_timeout = "30s"
+    }
+  }
+}

@@ -1,0 +1,139 @@
+name   = "wisemapping"
+kind   = "mindmaps"
+status = "beta"
+
+title {
+  fr = "WiseMapping"
+  en = "WiseMapping"
+}
+
+description {
+  fr = "Faire des cartes mentales : relier des idées, les ranger, les partager et les modifier à plusieurs, puis les télécharger. Chaque personne a un compte, créé par votre association. La mention « powered by WiseMapping » reste sur chaque page."
+  en = "Make mind maps: link ideas, arrange them, share them and change them together, then download them. Everyone has an account, created by your association. The words “powered by WiseMapping” stay on each page."
+}
+
+license    = "LicenseRef-WiseMapping-1.0"
+charter_ok = false
+exceptions = [
+  "WiseMapping Public License 1.0 is Apache-2.0 plus an obligation: “powered by WiseMapping”, with a link, on every screen. No list of free licences has it: the host publishes it as an exception to the charter",
+  "Nobody may take the words “powered by WiseMapping” off, nor use the name WiseMapping as a trademark",
+]
+upstream = "https://github.com/wisemapping/wisemapping-open-source"
+docs = [
+  "https://github.com/wisemapping/wisemapping-open-source/tree/develop/distribution",
+  "https://github.com/wisemapping/wisemapping-open-source/blob/develop/wise-api/src/main/resources/application.yml",
+]
+unverified = [
+  "The image was not run: paths, settings and addresses were read in the sources of May 2026.",
+  "The tag 6.0.9 was seen in a release note, not in a registry.",
+]
+
+tenancy   = "instance"
+first_url = "/"
+backup    = "dump"
+upgrade   = "auto-on-start"
+suspend   = "proxy"
+quota     = "ingress"
+
+version = "6.0.9"
+tasks   = ["wisemapping"]
+needs   = ["postgres", "smtp"]
+
+postgres {
+  version    = 15
+  extensions = ["pgcrypto"] # writes the administrator's password as WiseMapping reads it
+}
+
+image "wisemapping" {
+  reference = "docker.io/wisemapping/wisemapping:6.0.9"
+}
+
+# /health is nginx alone; this answer comes from the application.
+health {
+  path   = "/api/restful/app/config"
+  status = 200
+}
+
+# Kept by the application itself from the first start on: another value here would fit nothing.
+secret "admin_password" {
+  length = 32
+  kind   = "permanent"
+}
+
+# Signs what browsers sign in with.
+secret "jwt_secret" {
+  length = 80
+  kind   = "rotatable"
+}
+
+secret "oauth_secret" {
+  length = 64
+  kind   = "permanent"
+}
+
+check "write" {
+  request "login" {
+    method       = "POST"
+    path         = "/api/restful/authenticate"
+    content_type = "application/json"
+    body         = "{\"email\": \"frama@frama.invalid\", \"password\": \"{admin_password}\"}"
+    capture "write_token" {
+      pattern = "([A-Za-z0-9_.-]{40,})"
+    }
+  }
+  request "create" {
+    method       = "POST"
+    path         = "/api/restful/maps?title={object}"
+    content_type = "application/json"
+    headers      = { "Authorization" = "Bearer {write_token}" }
+    status       = 201
+  }
+}
+
+check "read" {
+  request "login" {
+    method       = "POST"
+    path         = "/api/restful/authenticate"
+    content_type = "application/json"
+    body         = "{\"email\": \"frama@frama.invalid\", \"password\": \"{admin_password}\"}"
+    capture "read_token" {
+      pattern = "([A-Za-z0-9_.-]{40,})"
+    }
+  }
+  request "maps" {
+    path     = "/api/restful/maps/"
+    headers  = { "Authorization" = "Bearer {read_token}" }
+    contains = "{object}"
+  }
+}
+
+usage "accounts" {
+  from  = "sql"
+  query = "select count(*) from account where not suspended"
+}
+
+usage "maps" {
+  from  = "sql"
+  query = "select count(*) from mindmap"
+}
+
+plan "starter" {
+  cpu        = 400
+  memory     = 896
+  memory_max = 1536
+  disk       = 1024
+}
+
+plan "standard" {
+  cpu        = 600
+  memory     = 1024
+  memory_max = 2048
+  disk       = 2048
+}
+
+plan "large" {
+  cpu        = 1000
+  memory     = 1536
+  memory_max = 3072
+  disk       = 5120
+}

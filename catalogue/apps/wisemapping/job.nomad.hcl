@@ -1,0 +1,203 @@
+# WiseMapping in production: the upstream image (nginx and the Java application), everything in PostgreSQL.
+#
+# As it comes it makes two accounts with public passwords at every start. Its list of initial data is replaced by one that
+# makes a single administrator, whose password frama drew.
+#
+# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+#   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
+
+variable "job_id" {
+  type = string
+}
+
+variable "url" {
+  type = string
+}
+
+variable "port" {
+  type = number
+}
+
+variable "volume" {
+  type = string
+}
+
+variable "cpu" {
+  type    = number # MHz
+  default = 400
+}
+
+variable "memory" {
+  type    = number # MiB
+  default = 896
+}
+
+variable "memory_max" {
+  type    = number # MiB
+  default = 1536
+}
+
+# Java takes more than its heap: threads, code, and nginx beside it.
+locals {
+  heap = floor(var.memory * 6 / 10)
+}
+
+job "wisemapping" {
+  id   = "${var.job_id}"
+  type = "service"
+
+  # The first start makes the database: longer than Nomad would wait.
+  update {
+    healthy_deadline  = "10m"
+    progress_deadline = "15m"
+  }
+
+  group "app" {
+    network {
+      port "http" {
+        static = var.port
+        to     = 80
+      }
+    }
+
+    volume "data" {
+      type            = "host"
+      source          = var.volume
+      access_mode     = "single-node-single-writer"
+      attachment_mode = "file-system"
+    }
+
+    service {
+      name     = var.job_id
+      port     = "http"
+      provider = "nomad"
+
+      check {
+        type     = "http"
+        path     = "/api/restful/app/config"
+        interval = "10s"
+        timeout  = "5s"
+      }
+    }
+
+    task "wisemapping" {
+      driver = "docker"
+
+      config {
+        image = "docker.io/wisemapping/wisemapping:6.0.9"
+        ports = ["http"]
+
+        mount {
+          type     = "bind"
+          source   = "secrets/application.yml"
+          target   = "/app/config/application.yml"
+          readonly = true
+        }
+        mount {
+          type     = "bind"
+          source   = "secrets/data.sql"
+          target   = "/app/config/data.sql"
+          readonly = true
+        }
+      }
+
+      # Nothing of value: maps are in the database. It keeps the instance on its node, as all others.
+      volume_mount {
+        volume      = "data"
+        destination = "/data"
+      }
+
+      env {
+        JAVA_OPTS = "-Xmx${local.heap}m -Xms256m"
+      }
+
+      # The application runs as a user of its own, hence the permissions. Strings in JSON are strings in YAML as well.
+      template {
+        destination = "secrets/application.yml"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          spring:
+            datasource:
+              url: "jdbc:postgresql://{{ .db_host.Value }}:{{ .db_port.Value }}/{{ .db_name.Value }}"
+              username: {{ .db_user.Value | toJSON }}
+              password: {{ .db_password.Value | toJSON }}
+              driver-class-name: org.postgresql.Driver
+            jpa:
+              hibernate:
+                ddl-auto: validate
+              properties:
+                hibernate:
+                  dialect: org.hibernate.dialect.PostgreSQLDialect
+            sql:
+              init:
+                platform: postgresql
+                mode: always
+                schema-locations: "classpath:schema-postgresql.sql"
+                data-locations: "file:/app/config/data.sql"
+                continue-on-error: false
+            mail:
+              host: {{ .smtp_host.Value | toJSON }}
+              port: {{ .smtp_port.Value }}
+              username: {{ .smtp_user.Value | toJSON }}
+              password: {{ .smtp_password.Value | toJSON }}
+              properties:
+                mail:
+                  smtp:
+                    auth: true
+                    starttls:
+                      enable: {{ if eq .smtp_port.Value "465" }}false{{ else }}true{{ end }}
+                    ssl:
+                      enable: {{ if eq .smtp_port.Value "465" }}true{{ else }}false{{ end }}
+                      trust: {{ .smtp_host.Value | toJSON }}
+          app:
+            telemetry:
+              enabled: false
+            site:
+              ui-base-url: "${var.url}"
+              api-base-url: "${var.url}"
+            jwt:
+              secret: {{ .jwt_secret.Value | toJSON }}
+            oauth:
+              token:
+                secret: {{ .oauth_secret.Value | toJSON }}
+            admin:
+              user: "frama@frama.invalid"
+            mail:
+              enabled: true
+              sender-email: {{ .smtp_from.Value | toJSON }}
+              support-email: {{ .smtp_from.Value | toJSON }}
+            registration:
+              enabled: false
+          {{ end -}}
+        EOT
+      }
+
+      # Run at every start; both statements do nothing when the account is there.
+      template {
+        destination = "secrets/data.sql"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          INSERT INTO collaborator (email, creation_date) VALUES ('frama@frama.invalid', CURRENT_DATE)
+          ON CONFLICT DO NOTHING;
+          INSERT INTO account (collaborator_id, firstname, lastname, password, activation_code, activation_date,
+                               allow_send_email, authentication_type)
+          SELECT id, 'Frama', 'Admin', '{bcrypt}' || crypt('{{ .admin_password.Value }}', gen_salt('bf', 12)), 1,
+                 CURRENT_DATE, false, 'D'
+          FROM collaborator WHERE email = 'frama@frama.invalid'
+          ON CONFLICT DO NOTHING;
+          {{ end -}}
+        EOT
+      }
+
+      resources {
+        cpu        = var.cpu
+        memory     = var.memory
+        memory_max = var.memory_max
+      }
+
+      kill_timeout = "30s"
+    }
+  }
+}

@@ -1,0 +1,210 @@
+# WordPress in production: the image of Docker's library, its posts in a MariaDB database of its own.
+#
+# The code comes with the image and is copied at each start; the volume holds only wp-content (photos, themes, plugins),
+# so that a new image is a new WordPress. frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+#   nomad job run -var job_id=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
+#   and php /local/install.php in the task, once.
+
+variable "job_id" {
+  type = string
+}
+
+variable "url" {
+  type = string
+}
+
+variable "port" {
+  type = number
+}
+
+variable "volume" {
+  type = string
+}
+
+variable "cpu" {
+  type    = number # MHz
+  default = 300
+}
+
+variable "memory" {
+  type    = number # MiB
+  default = 256
+}
+
+variable "memory_max" {
+  type    = number # MiB
+  default = 768
+}
+
+job "wordpress" {
+  id   = "${var.job_id}"
+  type = "service"
+
+  group "app" {
+    network {
+      port "http" {
+        static = var.port
+        to     = 80
+      }
+    }
+
+    volume "data" {
+      type            = "host"
+      source          = var.volume
+      access_mode     = "single-node-single-writer"
+      attachment_mode = "file-system"
+    }
+
+    service {
+      name     = var.job_id
+      port     = "http"
+      provider = "nomad"
+
+      check {
+        type     = "http"
+        path     = "/wp-admin/install.php"
+        interval = "15s"
+        timeout  = "5s"
+      }
+    }
+
+    task "wordpress" {
+      driver = "docker"
+
+      config {
+        image = "docker.io/library/wordpress:7.1.0-php8.3-apache"
+        ports = ["http"]
+
+        # PHP's own limits are too small for photos of a telephone.
+        mount {
+          type     = "bind"
+          source   = "local/frama.ini"
+          target   = "/usr/local/etc/php/conf.d/zz-frama.ini"
+          readonly = true
+        }
+      }
+
+      volume_mount {
+        volume      = "data"
+        destination = "/var/www/html/wp-content"
+      }
+
+      env {
+        WORDPRESS_TABLE_PREFIX = "wp_"
+
+        # The ingress speaks https and says so in X-Forwarded-Proto. frama decides about versions of WordPress itself;
+        # themes and plugins are the association's, but for editing their code in the browser.
+        WORDPRESS_CONFIG_EXTRA = <<-EOT
+          define('WP_HOME', '${var.url}');
+          define('WP_SITEURL', '${var.url}');
+          define('WP_AUTO_UPDATE_CORE', false);
+          define('DISALLOW_FILE_EDIT', true);
+          define('WPMU_PLUGIN_DIR', '/local/mu-plugins');
+        EOT
+      }
+
+      # What people typed and every secret: quoted as JSON, which the reader of such files understands.
+      template {
+        destination = "secrets/wordpress.env"
+        env         = true
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          WORDPRESS_DB_HOST="{{ .db_host.Value }}:{{ .db_port.Value }}"
+          WORDPRESS_DB_NAME={{ .db_name.Value | toJSON }}
+          WORDPRESS_DB_USER={{ .db_user.Value | toJSON }}
+          WORDPRESS_DB_PASSWORD={{ .db_password.Value | toJSON }}
+          WORDPRESS_AUTH_KEY={{ .auth_key.Value | toJSON }}
+          WORDPRESS_SECURE_AUTH_KEY={{ .secure_auth_key.Value | toJSON }}
+          WORDPRESS_LOGGED_IN_KEY={{ .logged_in_key.Value | toJSON }}
+          WORDPRESS_NONCE_KEY={{ .nonce_key.Value | toJSON }}
+          WORDPRESS_AUTH_SALT={{ .auth_salt.Value | toJSON }}
+          WORDPRESS_SECURE_AUTH_SALT={{ .secure_auth_salt.Value | toJSON }}
+          WORDPRESS_LOGGED_IN_SALT={{ .logged_in_salt.Value | toJSON }}
+          WORDPRESS_NONCE_SALT={{ .nonce_salt.Value | toJSON }}
+          FRAMA_TITLE={{ .title.Value | toJSON }}
+          FRAMA_LANGUAGE={{ .language.Value | toJSON }}
+          FRAMA_ADMIN_EMAIL={{ .admin_email.Value | toJSON }}
+          FRAMA_ADMIN_PASSWORD={{ .admin_password.Value | toJSON }}
+          FRAMA_SMTP_HOST={{ .smtp_host.Value | toJSON }}
+          FRAMA_SMTP_PORT={{ .smtp_port.Value | toJSON }}
+          FRAMA_SMTP_USER={{ .smtp_user.Value | toJSON }}
+          FRAMA_SMTP_PASSWORD={{ .smtp_password.Value | toJSON }}
+          FRAMA_SMTP_FROM={{ .smtp_from.Value | toJSON }}
+          {{ end -}}
+        EOT
+      }
+
+      template {
+        destination = "local/frama.ini"
+        data        = <<-EOT
+          expose_php = Off
+          memory_limit = 256M
+          post_max_size = 64M
+          upload_max_filesize = 64M
+        EOT
+      }
+
+      # Once: the tables, the first account and the language. May be run again, and then does nothing.
+      template {
+        destination = "local/install.php"
+        data        = <<-EOT
+          <?php
+          define('WP_INSTALLING', true);
+          require '/var/www/html/wp-load.php';
+          require_once ABSPATH . 'wp-admin/includes/upgrade.php';
+          require_once ABSPATH . 'wp-admin/includes/translation-install.php';
+          if (!is_blog_installed()) {
+            $locale = getenv('FRAMA_LANGUAGE') === 'fr' ? 'fr_FR' : '';
+            if ($locale !== '' && wp_can_install_language_pack()) {
+              $locale = wp_download_language_pack($locale) ?: '';
+            }
+            $password = getenv('FRAMA_ADMIN_PASSWORD');
+            wp_install(getenv('FRAMA_TITLE'), 'admin', getenv('FRAMA_ADMIN_EMAIL'), true, '', $password, $locale);
+          }
+          exit(is_blog_installed() ? 0 : 1);
+        EOT
+      }
+
+      # A plugin that nobody can switch off: mail leaves by the host's server, and after a new image the database is
+      # brought up to the code at the first visit instead of when somebody opens the administration.
+      template {
+        destination = "local/mu-plugins/frama.php"
+        data        = <<-EOT
+          <?php
+          add_action('phpmailer_init', function ($mail) {
+            $mail->isSMTP();
+            $mail->Host = getenv('FRAMA_SMTP_HOST');
+            $mail->Port = (int) getenv('FRAMA_SMTP_PORT');
+            $mail->SMTPSecure = $mail->Port === 465 ? 'ssl' : '';
+            $mail->SMTPAuth = (string) getenv('FRAMA_SMTP_USER') !== '';
+            $mail->Username = getenv('FRAMA_SMTP_USER');
+            $mail->Password = getenv('FRAMA_SMTP_PASSWORD');
+          });
+          add_filter('wp_mail_from', function () {
+            return getenv('FRAMA_SMTP_FROM');
+          });
+          add_action('init', function () {
+            global $wpdb, $wp_db_version;
+            if (wp_installing() || (int) get_option('db_version') >= $wp_db_version) {
+              return;
+            }
+            // One visitor does it; the others go on without waiting.
+            if ($wpdb->get_var("SELECT GET_LOCK(CONCAT('frama-upgrade-', DATABASE()), 0)") !== '1') {
+              return;
+            }
+            require_once ABSPATH . 'wp-admin/includes/upgrade.php';
+            wp_upgrade();
+          }, 0);
+        EOT
+      }
+
+      resources {
+        cpu        = var.cpu
+        memory     = var.memory
+        memory_max = var.memory_max
+      }
+
+      kill_timeout = "30s"
+    }
+  }
+}

@@ -1,0 +1,103 @@
+# Not an application: it is broken on purpose, and a trial must find out how.
+name   = "forgetful"
+kind   = "pads"
+status = "beta"
+
+title {
+  fr = "Oublieux"
+  en = "Forgetful"
+}
+
+description {
+  fr = "Cassé exprès."
+  en = "Broken on purpose."
+}
+
+license    = "AGPL-3.0-or-later"
+charter_ok = true
+upstream   = "https://framagit.org/frama/frama"
+
+tenancy   = "instance"
+first_url = "/"
+backup    = "none"
+upgrade   = "auto-on-start"
+suspend   = "proxy"
+quota     = "ingress"
+
+version = "1.0.0"
+tasks   = ["app"]
+
+health {
+  path = "/health"
+}
+
+image "app" {
+  reference = "docker.io/library/forgetful:1.0.0"
+}
+
+variant "native" {
+  version = "1.0.0"
+  tasks   = ["app"]
+
+  health {
+    path = "/health"
+  }
+
+  # Made at its own address, before it has a route.
+  setup "first-note" {
+    request "put" {
+      method  = "PUT"
+      path    = "/notes/first"
+      body    = "made for {email} at {url}"
+      headers = { "X-Key" = "{key}" }
+      status  = 201
+    }
+  }
+
+  check "write" {
+    request "first note" {
+      path     = "/notes/first"
+      headers  = { "X-Key" = "{key}" }
+      contains = "made for {email} at {url}"
+    }
+
+    request "note" {
+      method  = "PUT"
+      path    = "/notes/{object}"
+      body    = "note of {object}"
+      headers = { "X-Key" = "{key}" }
+      status  = 201
+    }
+  }
+
+  check "read" {
+    request "note" {
+      path     = "/notes/{object}"
+      headers  = { "X-Key" = "{key}" }
+      contains = "note of {object}"
+    }
+  }
+}
+
+secret "key" {
+  length = 32
+  kind   = "permanent"
+}
+
+plan "starter" {
+  cpu    = 50
+  memory = 96
+  disk   = 64
+}
+
+plan "standard" {
+  cpu    = 50
+  memory = 96
+  disk   = 64
+}
+
+plan "large" {
+  cpu    = 50
+  memory = 96
+  disk   = 64
+}
