@@ -233,10 +233,11 @@ func (r *reader) here(where hcl.Range) Diagnostic {
 }
 
 // each reads the blocks of a type, with or without one label. Labels must be unique.
-func (r *reader) each(kind string, labelled bool, read func(label string, b *reader)) int {
-	return r.blocksOf(kind, labelled, false, read)
+func (r *reader) each(kind string, labelled bool, read func(label string, b *reader)) {
+	r.blocksOf(kind, labelled, false, read)
 }
 
+// blocksOf returns how many there were.
 func (r *reader) blocksOf(kind string, labelled, required bool, read func(label string, b *reader)) int {
 	if r.record != nil {
 		r.describe(kind, labelled, required, read)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -111,6 +112,9 @@ func (p *Provisioner) route(ctx context.Context, run work.Run) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(s.instances) == 0 {
+		return nil, nil // all it has is shared, and routed already
+	}
 	addresses, err := p.addresses(ctx, s.instances)
 	if err != nil {
 		return nil, err
@@ -205,21 +209,10 @@ func (p *Provisioner) ask(ctx context.Context, url string, status int) string {
 	return ""
 }
 
-// activate opens the space and mails its addresses, once: the mail is written with the change of state.
+// activate opens the space and mails its addresses, once: the mail is written with the change of state. Nobody waits for a
+// mail about the host's own spaces.
 func (p *Provisioner) activate(ctx context.Context, run work.Run) (any, error) {
 	s, err := p.load(ctx, run)
-	if err != nil {
-		return nil, err
-	}
-	var list []mail.Address
-	for _, i := range s.instances {
-		app, err := p.app(i)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, mail.Address{Title: app.Title(s.space.Lang), URL: p.Options.URL(i.Host) + app.FirstURL})
-	}
-	addresses, err := mail.EncodeAddresses(list)
 	if err != nil {
 		return nil, err
 	}
@@ -228,18 +221,42 @@ func (p *Provisioner) activate(ctx context.Context, run work.Run) (any, error) {
 		if err != nil || !moved {
 			return err
 		}
-		q, err := tx.Request(s.space.RequestID)
-		if err != nil {
-			return err
-		}
 		if err := tx.Audit(hosting.Actor{Name: "frama"}, "space.activate", "space:"+s.space.ID, s.space.Handle); err != nil {
 			return err
 		}
-		return tx.Enqueue(store.Mail{
-			Recipient: s.space.Email, Lang: s.space.Lang, Template: mail.TemplateActive, RequestID: q.ID,
-			Args: map[string]string{
-				mail.ArgAssociation: s.space.Name, mail.ArgContact: q.Contact.Name, mail.ArgSlug: s.space.Slug, mail.ArgAddresses: addresses,
-			},
-		}, p.Options.MailDomain)
+		if s.space.Shared {
+			return nil
+		}
+		return p.welcome(tx, s)
 	})
+}
+
+// welcome writes the mail that lists what the space has, and what it shares with others.
+func (p *Provisioner) welcome(tx *store.Tx, s subject) error {
+	shared, err := tx.SharedInstances(s.space.ID)
+	if err != nil {
+		return err
+	}
+	var list []mail.Address
+	for _, i := range slices.Concat(s.instances, shared) {
+		app, err := p.app(i)
+		if err != nil {
+			return err
+		}
+		list = append(list, mail.Address{Title: app.Title(s.space.Lang), URL: p.Options.URL(i.Host) + app.FirstURL})
+	}
+	addresses, err := mail.EncodeAddresses(list)
+	if err != nil {
+		return err
+	}
+	q, err := tx.Request(s.space.RequestID)
+	if err != nil {
+		return err
+	}
+	return tx.Enqueue(store.Mail{
+		Recipient: s.space.Email, Lang: s.space.Lang, Template: mail.TemplateActive, RequestID: q.ID,
+		Args: map[string]string{
+			mail.ArgAssociation: s.space.Name, mail.ArgContact: q.Contact.Name, mail.ArgSlug: s.space.Slug, mail.ArgAddresses: addresses,
+		},
+	}, p.Options.MailDomain)
 }

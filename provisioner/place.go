@@ -20,16 +20,8 @@ func (p *Provisioner) place(ctx context.Context, run work.Run) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A write of its own: the space shows that it is worked on also while it waits for room.
-	err = p.Store.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.MoveSpace(s.space.ID, hosting.SpaceProvisioning)
-		if errors.Is(err, store.ErrStale) {
-			return nil // a space that is active stays so
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
+	if len(s.instances) == 0 {
+		return nil, nil // all it has is shared
 	}
 	nodes, err := p.Cluster.Nodes(ctx)
 	if err != nil {

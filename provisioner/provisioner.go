@@ -1,6 +1,6 @@
 // Package provisioner turns approved spaces into running ones. It holds the step lists of the runs that
-// services/work executes, and owns the two interfaces those steps need: a Cluster that runs jobs (provisioner/nomad)
-// and an Issuer of certificates (provisioner/acme). What the ingress must know is a Snapshot, which provisioner/edge
+// services/work executes, and owns the three interfaces those steps need: a Cluster that runs jobs (provisioner/nomad),
+// an Issuer of certificates (provisioner/acme) and a Backing, which gives databases and the like (provisioner/backing). What the ingress must know is a Snapshot, which provisioner/edge
 // carries to the HAProxy on each ingress node.
 package provisioner
 
@@ -17,6 +17,11 @@ type Cluster interface {
 	// EnsureSecrets makes the variables that only this job can read. Values of fixed are set when they differ; keys of
 	// generated are made once, by calling the function, and never replaced.
 	EnsureSecrets(ctx context.Context, job string, fixed map[string]string, generated map[string]func() string) error
+	// Secrets returns what is in the job's variable; nil when there is none.
+	Secrets(ctx context.Context, job string) (map[string]string, error)
+	// ChangeSecrets lets change work on what is in the job's variable and writes the result, unless somebody wrote in
+	// between: then change works on what that one wrote.
+	ChangeSecrets(ctx context.Context, job string, change func(items map[string]string)) error
 	// EnsureVolume makes the named volume on the node, or finds it there.
 	EnsureVolume(ctx context.Context, v Volume) error
 	// EnsureJob registers the job unless the cluster already runs the very same one. It never touches a job that does
@@ -25,6 +30,9 @@ type Cluster interface {
 	// RemoveJob forgets a job that frama registered for the instance, so that it can be registered afresh. Volumes and
 	// secrets stay. A job that is gone already is no error.
 	RemoveJob(ctx context.Context, job, instance string) error
+	// Exec runs a command inside a running task of the job and returns its exit status and the end of what it wrote, which
+	// may hold secrets. When ctx ends before it does, the command may go on in the task.
+	Exec(ctx context.Context, job, task string, command []string) (code int, output string, err error)
 	// JobHealth says how the job is doing. It is cheap and may be polled.
 	JobHealth(ctx context.Context, job string) (JobHealth, error)
 }

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"framagit.org/frama/frama/catalogue"
@@ -23,10 +24,13 @@ type Provisioner struct {
 	Catalogue *catalogue.Catalogue
 	Cluster   Cluster
 	Issuer    Issuer
+	Backing   []Server     // the declared ones, in their order
 	Probe     *http.Client // reaches spaces through the ingress, and trusts the authority of their certificates
 	Options   Options
-	Log       *slog.Logger
-	Now       func() time.Time
+	// Requests makes requests to an instance, at its Address, as its manifest's setup says; nil where nothing can.
+	Requests func(ctx context.Context, i hosting.Instance, requests []catalogue.Request) error
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // Options are what provisioning needs to know of the configuration.
@@ -37,17 +41,21 @@ type Options struct {
 	PortMin     int    // static ports that instances get, inclusive
 	PortMax     int
 	URL         func(host string) string // public address of a host
-	Backing     map[string]string        // values of the keys of backing services, see catalogue.BackingKeys
 	MailDomain  string
 	// HealthyWithin is how long an instance may take to become healthy. Nomad itself never gives up on a deployment
 	// that it could place nothing of.
 	HealthyWithin time.Duration
+	// SetupWithin is how long one command of an application's setup may take; 5 min when zero.
+	SetupWithin time.Duration
+	// Registry is where images are that the host builds itself; empty for none.
+	Registry string
 }
 
 // Definitions lists the step lists of every kind and version this binary can execute.
 func (p *Provisioner) Definitions() []work.Definition {
 	do := map[string]work.Func{
-		"place": p.place, "secrets": p.secrets, "volumes": p.volumes, "jobs": p.jobs, "healthy": p.healthy,
+		"shared": p.shared, "setup": p.setup,
+		"place": p.place, "secrets": p.secrets, "backing": p.backing, "volumes": p.volumes, "jobs": p.jobs, "healthy": p.healthy,
 		"certificate": p.certificate, "route": p.route, "probe": p.probe, "activate": p.activate,
 	}
 	def := work.Definition{Kind: control.RunProvision, Version: control.RunProvisionVersion}
@@ -118,39 +126,11 @@ func (p *Provisioner) secrets(ctx context.Context, run work.Run) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if missing := app.MissingKeys(p.Options.Variant, p.Options.Backing); len(missing) > 0 {
-			return nil, &RefusedError{Reason: fmt.Sprintf(
-				"%s needs a backing service: give %v under [backing] in the configuration, then retry", i.App, missing)}
-		}
-		backing, err := backingOf(i.Job, app.Run(p.Options.Variant).Needs, p.Options.Backing)
-		if err != nil {
-			return nil, err
-		}
-		fixed := app.Fixed(p.Options.Variant, typed, backing)
-		if err := p.Cluster.EnsureSecrets(ctx, i.Job, fixed, app.Generated(rand.Reader)); err != nil {
+		if err := p.Cluster.EnsureSecrets(ctx, i.Job, app.Fixed(typed), app.Generated(rand.Reader)); err != nil {
 			return nil, fmt.Errorf("secrets of %s: %w", i.Kind, err)
 		}
 	}
 	return nil, nil
-}
-
-// backingOf returns the values of backing services for one instance: {job} in them stands for its job. Whoever shares a
-// database or a bucket with another association could read what is in it, so its name must differ by instance.
-func backingOf(job string, needs []string, values map[string]string) (map[string]string, error) {
-	apart := map[string][]string{"postgres": {"db_name", "db_user"}, "mysql": {"db_name", "db_user"}, "s3": {"s3_bucket"}}
-	for _, need := range needs {
-		for _, key := range apart[need] {
-			if !strings.Contains(values[key], "{job}") {
-				return nil, &RefusedError{Reason: fmt.Sprintf("backing.%s is %q for every instance, so associations would share "+
-					"their data: write {job} in it, which stands for the instance, and make one for each", key, values[key])}
-			}
-		}
-	}
-	own := map[string]string{}
-	for key, value := range values {
-		own[key] = strings.ReplaceAll(value, "{job}", strings.ReplaceAll(job, "-", "_"))
-	}
-	return own, nil
 }
 
 // volumes makes each instance's volume, on the node it was placed on. All are asked for before any is waited for.
@@ -232,14 +212,33 @@ func (p *Provisioner) job(space hosting.Space, i hosting.Instance, app catalogue
 	if err != nil {
 		return Job{}, &RefusedError{Reason: err.Error()}
 	}
+	if err := p.registryFor(app); err != nil {
+		return Job{}, err
+	}
 	return Job{
 		ID: i.Job, SpaceID: space.ID, InstanceID: i.ID, Source: source, Path: path, Node: i.Node, Volume: i.Volume, Port: i.Port,
 		CPU: i.Reserved.CPU, Memory: i.Reserved.Memory, MemoryMax: i.Reserved.MemoryMax,
 		Variables: map[string]any{
 			"job_id": i.Job, "host": i.Host, "url": p.Options.URL(i.Host), "port": i.Port, "volume": i.Volume,
 			"cpu": i.Reserved.CPU, "memory": i.Reserved.Memory, "memory_max": i.Reserved.Limit(), "plan": space.Plan,
+			"registry": p.Options.Registry,
 		},
 	}, nil
+}
+
+// registryFor refuses an application with images that nobody has built for this host.
+func (p *Provisioner) registryFor(app catalogue.App) error {
+	if p.Options.Registry != "" {
+		return nil
+	}
+	images := app.Run(p.Options.Variant).Images
+	for _, task := range slices.Sorted(maps.Keys(images)) {
+		if image := images[task]; image.Build != "" {
+			return &RefusedError{Reason: fmt.Sprintf("%s runs the image %s, which hosts build themselves: build it from %s, push it to "+
+				"your registry, name the registry in catalogue.registry, then retry", app.Name, image.Reference, image.Build)}
+		}
+	}
+	return nil
 }
 
 // healthy waits until the cluster says that every instance works.

@@ -68,7 +68,7 @@ func (c *cli) open(ctx context.Context) (*app, error) {
 func (c *cli) wire(ctx context.Context, conf config, sealKey func(path string) (*seal.Key, error)) (*app, error) {
 	a := &app{config: conf, log: c.logger(conf)}
 	var err error
-	if a.catalogue, err = catalogue.Load(conf.Catalogue.Dirs...); err != nil {
+	if a.catalogue, err = catalogue.Load(conf.Catalogue.folders()...); err != nil {
 		return nil, usageError{err}
 	}
 	if a.seal, err = sealKey(conf.Seal.KeyFile); err != nil {
@@ -90,8 +90,13 @@ func (c *cli) wire(ctx context.Context, conf config, sealKey func(path string) (
 		Platform: conf.Platform.Domain, HTTPSPort: conf.Platform.HTTPSPort, PublicURL: conf.PublicURL, HostName: conf.Host.Name,
 		CharterURL: conf.Host.CharterURL, CharterVersion: conf.Host.CharterVersion, Reserved: conf.ReservedNames,
 		LinkKey: a.seal.Derive("links", 32), SessionTTL: time.Duration(conf.SessionHours) * time.Hour,
-		Variant: conf.Catalogue.Variant, Now: now, NewID: newID,
+		Variant: conf.Catalogue.Variant, Offer: conf.Catalogue.Offer, SharedPlan: conf.Catalogue.SharedPlan,
+		HostEmail: conf.SMTP.contact(), Now: now, NewID: newID,
 	})
+	if err := a.control.CheckOffer(); err != nil {
+		_ = a.store.Close()
+		return nil, usageError{fmt.Errorf("configuration: %w", err)}
+	}
 	return a, nil
 }
 
@@ -175,12 +180,17 @@ func (a *app) provisioner() (*provisioner.Provisioner, error) {
 		return nil, err
 	}
 	conf := a.config
+	servers, err := conf.backing()
+	if err != nil {
+		return nil, err
+	}
 	return &provisioner.Provisioner{
+		Backing: servers, Requests: a.setupRequests(cluster),
 		Store: a.store, Catalogue: a.catalogue, Cluster: cluster, Issuer: issuer, Probe: probe, Log: a.log, Now: now,
 		Options: provisioner.Options{
 			ClusterName: conf.Nomad.Cluster, Variant: conf.Catalogue.Variant, Platform: conf.Platform.Domain,
-			PortMin: conf.Ports.Min, PortMax: conf.Ports.Max, URL: a.control.URL, Backing: conf.Backing,
-			MailDomain: a.control.MailDomain(), HealthyWithin: conf.Worker.Healthy,
+			PortMin: conf.Ports.Min, PortMax: conf.Ports.Max, URL: a.control.URL,
+			MailDomain: a.control.MailDomain(), HealthyWithin: conf.Worker.Healthy, Registry: conf.Catalogue.Registry,
 		},
 	}, nil
 }

@@ -83,7 +83,7 @@ func (c *cli) catalogueUpdate(ctx context.Context, conf catalogueConf, home rele
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(filepath.Dir(fresh))
+	defer func() { _ = os.RemoveAll(filepath.Dir(fresh)) }()
 	if err := release.Fetch(ctx, conf.Source, fresh); err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ Configuration comes from ` + defaultFile + `, FRAMA_… variables and flags; "fr
 	root.SetHelpCommandGroupID("admin")
 	root.SetCompletionCommandGroupID("admin")
 	root.AddCommand(
-		newProvisionCommand(c), newRequestCommand(c), newSpaceCommand(c), newRunCommand(c),
+		newProvisionCommand(c), newRequestCommand(c), newSpaceCommand(c), newRunCommand(c), newBackingCommand(c),
 		newServeCommand(c), newEdgeCommand(c), newDevCommand(c),
 		newCatalogueCommand(c), newUserCommand(c), newMigrateCommand(c), newDoctorCommand(c), newConfigCommand(c), newVersionCommand(c),
 	)

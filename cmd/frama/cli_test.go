@@ -49,7 +49,7 @@ func setUpScript(env *testscript.Env) error {
 		tomlTable("acme", "directory", "https://127.0.0.1:9/dir", "eab_key_id", "k", "eab_hmac", secret+"-eab") +
 		tomlTable("edge", "token", secret+"-edge") +
 		tomlTable("smtp", "host", "127.0.0.1", "port", 9, "tls", "none", "username", "frama", "password", secret+"-smtp") +
-		tomlTable("backing", "db_password", secret+"-backing")
+		tomlTable("[backing]", "name", "db1", "kind", "postgres", "address", "127.0.0.1:9", "user", "frama", "password", secret+"-backing", "tls", "none")
 	env.Setenv("FRAMA_CONFIG", in("frama.toml"))
 	env.Setenv("GORACE", promptly)
 	return os.WriteFile(in("frama.toml"), []byte(text), 0o600)
@@ -83,14 +83,19 @@ func expect(want int) func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// seed makes a request of an association, and takes it as far as the state says: seed pending|approved|failed NAME. The
-// identifiers are then in $REQUEST, $SPACE and $RUN.
+// seed makes a request of an association, and takes it as far as the state says: seed pending|approved|failed|owning NAME.
+// The identifiers are then in $REQUEST, $SPACE and $RUN. An owning space is approved, and has a database on db1.
 func seed(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
-		ts.Fatalf("usage: seed pending|approved|failed NAME")
+		ts.Fatalf("usage: seed pending|approved|failed|owning NAME")
 	}
 	ctx, slug := context.Background(), args[1]
 	c := &cli{in: strings.NewReader(""), out: io.Discard, err: io.Discard, file: ts.Getenv("FRAMA_CONFIG")}
+	for _, name := range []string{"FRAMA_CATALOGUE_DIRS", "FRAMA_CATALOGUE_OFFER"} {
+		if value := ts.Getenv(name); value != "" {
+			c.environ = append(c.environ, name+"="+value)
+		}
+	}
 	a, err := c.open(ctx)
 	ts.Check(err)
 	defer a.store.Close()
@@ -107,6 +112,14 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	v, err := a.control.Space(ctx, tester, space.ID)
 	ts.Check(err)
+	if args[0] == "owning" {
+		ts.Check(a.store.Write(ctx, func(tx *store.Tx) error {
+			_, err := tx.WantBacking(v.Instances[0].ID, "postgres", func(map[string]int) (string, string, error) {
+				return "db1", "frama_" + slug, nil
+			})
+			return err
+		}))
+	}
 	ts.Setenv("SPACE", space.ID)
 	ts.Setenv("RUN", v.LastRun().ID)
 }
@@ -114,7 +127,7 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 // tester may do everything.
 var tester = hosting.Actor{Name: "test", Role: hosting.RoleAdmin}
 
-// request makes a confirmed request of an association for every kind there is.
+// request makes a confirmed request of an association for every kind on offer.
 func request(ctx context.Context, a *app, slug string) (hosting.Request, error) {
 	anybody, offer := hosting.Actor{Name: "public"}, a.control.Offer()
 	made, err := a.control.Submit(ctx, anybody, hosting.Submission{

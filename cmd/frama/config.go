@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/mail"
 	"os"
 	"reflect"
 	"slices"
@@ -41,8 +42,8 @@ type config struct {
 	Catalogue      catalogueConf `mapstructure:"catalogue"`
 	Worker         workerConfig  `mapstructure:"worker"`
 	Ports          portsConfig   `mapstructure:"ports"`
-	// Backing gives databases and the like to applications that need them, see docs/operate/backing.md.
-	Backing map[string]string `mapstructure:"backing" doc:"keys of backing services, e.g. db_host"`
+	// Backing are servers that give instances databases and the like, see docs/operate/backing.md.
+	Backing []backingConf `mapstructure:"backing"`
 }
 
 type hostConfig struct {
@@ -116,7 +117,14 @@ type smtpConfig struct {
 
 type catalogueConf struct {
 	Dirs    []string `mapstructure:"dirs" doc:"folders with further applications; a later one overrides an earlier one"`
+	Source  string   `mapstructure:"source" doc:"shared catalogue to follow: https address of a .tar.gz, such a file, or a folder"`
+	Key     string   `mapstructure:"key" doc:"public key of minisign (RW…) that signs the shared catalogue"`
+	Data    string   `mapstructure:"data" default:"/var/lib/frama/catalogue" doc:"folder where releases of the shared catalogue are installed"`
 	Variant string   `mapstructure:"variant" default:"production" doc:"production (containers) or native (processes, for development)"`
+	Offer   []string `mapstructure:"offer" doc:"kinds that associations may ask for; by default cloud, pads, calcs, polls and forms, as far as there are applications"`
+	// SharedPlan and Registry are for applications that not every host runs.
+	SharedPlan string `mapstructure:"shared_plan" doc:"plan whose sizes applications get that all associations share; by default the largest"`
+	Registry   string `mapstructure:"registry" doc:"registry with the images that the host builds itself, e.g. registry.example.org/frama"`
 }
 
 type workerConfig struct {
@@ -129,6 +137,16 @@ type workerConfig struct {
 type portsConfig struct {
 	Min int `mapstructure:"min" default:"10000" doc:"first port that instances get; outside of Nomad's own range, 20000 to 32000"`
 	Max int `mapstructure:"max" default:"19999" doc:"last port that instances get"`
+}
+
+// contact is the address at which people reach the host: where answers to its mails go.
+func (c smtpConfig) contact() string {
+	for _, text := range []string{c.ReplyTo, c.From} {
+		if address, err := mail.ParseAddress(text); err == nil {
+			return address.Address
+		}
+	}
+	return ""
 }
 
 // defaultFile is read when it exists and no other is named.
@@ -159,6 +177,9 @@ func walk(t reflect.Type, prefix string) []key {
 		if f.Type.Kind() == reflect.Struct {
 			all = append(all, walk(f.Type, name+".")...)
 			continue
+		}
+		if f.Type == reflect.TypeFor[[]backingConf]() {
+			continue // it stands in the file only: see backingKeys
 		}
 		all = append(all, key{name: name, fallback: f.Tag.Get("default"), doc: f.Tag.Get("doc"), secret: f.Tag.Get("secret") != "", kind: f.Type})
 	}
@@ -207,7 +228,14 @@ func loadConfig(file string, environ []string, flags *pflag.FlagSet) (config, er
 	unused.Unused = slices.DeleteFunc(unused.Unused, isSecretFile)
 	if len(unused.Unused) > 0 {
 		slices.Sort(unused.Unused)
-		return c, usageError{fmt.Errorf("configuration: unknown key %s%s", strings.Join(unused.Unused, ", "), nearest(unused.Unused[0], func(k key) string { return k.name }))}
+		meant := nearest(unused.Unused[0], func(k key) string { return k.name })
+		if strings.HasPrefix(unused.Unused[0], "backing[") {
+			meant = nearestBacking(unused.Unused[0])
+		}
+		return c, usageError{fmt.Errorf("configuration: unknown key %s%s", strings.Join(unused.Unused, ", "), meant)}
+	}
+	if err := c.backingSecrets(environ); err != nil {
+		return c, err
 	}
 	return c, c.check()
 }
@@ -245,6 +273,9 @@ func readEnvironment(v *viper.Viper, environ []string) error {
 		name, text, _ := strings.Cut(pair, "=")
 		if !strings.HasPrefix(name, "FRAMA_") || slices.Contains(foreignVariables, name) || strings.HasPrefix(name, "FRAMA_TEST_") {
 			continue
+		}
+		if backingVariable.MatchString(name) {
+			continue // of a declared server: see backingSecrets
 		}
 		if k, ok := known[name]; ok {
 			if k.secret && envOr(environ, name+"_FILE", "") != "" {
@@ -326,6 +357,9 @@ func (c config) check() error {
 	if c.Catalogue.Variant != "production" && c.Catalogue.Variant != "native" {
 		add("catalogue.variant: %q is neither production nor native", c.Catalogue.Variant)
 	}
+	if r := c.Catalogue.Registry; strings.Contains(r, "://") || strings.ContainsAny(r, " {}$%") || strings.HasSuffix(r, "/") {
+		add("catalogue.registry: %q is not host/path, without https:// and without a slash at the end", r)
+	}
 	if !slices.Contains([]string{"starttls", "tls", "opportunistic", "none"}, c.SMTP.TLS) {
 		add("smtp.tls: %q is none of starttls, tls, opportunistic, none", c.SMTP.TLS)
 	}
@@ -335,6 +369,7 @@ func (c config) check() error {
 	if c.Worker.Lease < time.Second {
 		add("worker.lease: %s is less than a second", c.Worker.Lease)
 	}
+	problems = append(problems, c.checkBacking()...)
 	if len(problems) == 0 {
 		return nil
 	}

@@ -7,14 +7,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
+	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/services/hosting"
-	"framagit.org/frama/frama/services/seal"
 )
 
 type devOptions struct {
@@ -65,26 +65,39 @@ With --journey it also plays the way of a request, as people go it: form, mail, 
 
 // dev starts everything, waits, and stops everything in the reverse order.
 func (c *cli) dev(ctx context.Context, o devOptions) (err error) {
-	// A second Ctrl-C while tasks are being stopped must not leave some behind: it is taken, and ignored, until the end.
-	hold := make(chan os.Signal, 8)
-	signal.Notify(hold, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(hold)
-
+	defer heldSignals()()
 	begun := now()
 	if o.data, err = filepath.Abs(o.data); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
+	needs, err := c.nativeNeeds()
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(c.out, "frama %s: a platform in %s\n", version(), o.data)
-	platform := &platform{cli: c, options: o}
+	platform := &platform{cli: c, options: o, needs: needs}
 	defer func() { err = errors.Join(err, platform.stop()) }()
 	if err := platform.start(ctx); err != nil {
 		return interrupted(ctx, err)
+	}
+	for _, need := range platform.lacking() {
+		fmt.Fprintf(c.out, "  without %s, so applications that need it cannot be provisioned: %v\n", need, platform.missing[need])
 	}
 	conf, err := platform.writeConfig()
 	if err != nil {
 		return err
 	}
-	return interrupted(ctx, c.devServe(ctx, o, conf, platform, begun))
+	return interrupted(ctx, platform.running(ctx, conf, func(ctx context.Context, a *app) error {
+		return c.devShow(ctx, o, conf, platform, a, begun)
+	}))
+}
+
+// heldSignals takes a second Ctrl-C, and ignores it, until the end: it must not leave some tasks behind while they are
+// being stopped.
+func heldSignals() (release func()) {
+	hold := make(chan os.Signal, 8)
+	signal.Notify(hold, os.Interrupt, syscall.SIGTERM)
+	return func() { signal.Stop(hold) }
 }
 
 // interrupted turns what an interruption breaks off into an ordinary end.
@@ -95,64 +108,49 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// devServe runs frama and its ingress agent on the platform until ctx ends, or until the journey is over with --exit.
-func (c *cli) devServe(ctx context.Context, o devOptions, conf config, p *platform, begun time.Time) error {
-	logs, err := os.OpenFile(filepath.Join(o.data, "log", "frama.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+// nativeNeeds lists the backing services of the applications that a platform on this machine offers.
+func (c *cli) nativeNeeds() ([]string, error) {
+	conf, err := loadConfig(os.DevNull, c.environ, nil) // what the platform's file does not say: folders of the catalogue
 	if err != nil {
-		return fmt.Errorf("frama's log: %w", err)
+		return nil, err
 	}
-	defer logs.Close()
-	inner := &cli{in: c.in, out: c.out, err: logs, environ: c.environ}
-	a, err := inner.wire(ctx, conf, seal.LoadOrMake)
+	apps, err := catalogue.Load(conf.Catalogue.folders()...)
 	if err != nil {
-		return err
+		return nil, usageError{err}
 	}
-	defer a.store.Close()
-	if _, err := a.migrate(ctx); err != nil {
-		return err
-	}
-	if err := a.devUser(ctx, inner); err != nil {
-		return err
-	}
-	agent, err := inner.edgeAgent(conf, true)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	group, ctx := errgroup.WithContext(ctx)
-	ready := make(chan struct{})
-	group.Go(func() error { return a.serve(ctx, ready) })
-	group.Go(func() error { return agent.Run(ctx) })
-	group.Go(func() error { return p.watch(ctx) })
-	group.Go(func() error {
-		for _, started := range []<-chan struct{}{ready, agent.Ready()} {
-			select {
-			case <-started:
-			case <-ctx.Done():
-				return nil
-			}
+	var offered []catalogue.App
+	here := apps.For(catalogue.Native)
+	for _, k := range here.AllKinds() {
+		wanted := k.Core
+		if len(conf.Catalogue.Offer) > 0 {
+			wanted = slices.Contains(conf.Catalogue.Offer, k.ID)
 		}
-		p.describe(conf, begun)
-		if !o.journey {
-			return nil
+		if app, ok := here.AppForKind(k.ID); ok && wanted {
+			offered = append(offered, app)
 		}
+	}
+	return needsOf(offered), nil
+}
+
+// devShow says what there is, and plays the journey where it is asked for. It returns when everything is to stop.
+func (c *cli) devShow(ctx context.Context, o devOptions, conf config, p *platform, a *app, begun time.Time) error {
+	if err := a.devUser(ctx, c); err != nil {
+		return err
+	}
+	p.describe(conf, begun)
+	if o.journey {
 		err := p.journey(ctx, a, conf)
-		if o.exit {
-			cancel()
-		} else if err == nil {
+		switch {
+		case o.exit:
+			return err
+		case err == nil:
 			fmt.Fprintln(c.out, "\nEverything keeps running: Ctrl-C stops it.")
-		} else {
+		default:
 			fmt.Fprintf(c.out, "\nThe journey failed; everything keeps running, to look into it. Logs: %s\n", filepath.Join(o.data, "log"))
-			return nil
 		}
-		return err
-	})
-	err = group.Wait()
-	if errors.Is(err, context.Canceled) {
-		return nil
 	}
-	return err
+	<-ctx.Done()
+	return nil
 }
 
 // devUser makes the account that the start prints.

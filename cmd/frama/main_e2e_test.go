@@ -129,7 +129,7 @@ func (w testWriter) Write(b []byte) (int, error) {
 func buildFrama(t testing.TB, release string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "frama")
-	cmd := exec.Command("go", "build", "-ldflags", "-X main.release="+release, "-o", path, ".")
+	cmd := exec.Command("go", "build", "-ldflags", "-X main.tagged="+release, "-o", path, ".")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build frama: %v\n%s", err, out)
 	}

@@ -11,19 +11,23 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/deploy/dev"
 	"framagit.org/frama/frama/deploy/journey"
 	"framagit.org/frama/frama/services/control"
 	"framagit.org/frama/frama/services/hosting"
+	"framagit.org/frama/frama/services/seal"
 )
 
-// platform is the parts that frama dev starts beside frama itself.
+// platform is the parts that frama dev and frama catalogue test start beside frama itself.
 type platform struct {
 	cli     *cli
 	options devOptions
+	needs   []string // backing services to start, as far as this machine has them
 	nomad   *dev.Nomad
 	pebble  *dev.Pebble
 	mailbox *dev.Maildev
+	backingServers
 }
 
 // start starts the parts, at once where they do not need each other.
@@ -62,6 +66,7 @@ func (p *platform) start(ctx context.Context) error {
 		p.mailbox, err = dev.StartMaildev(ctx, dev.MaildevOptions{Data: o.data, Web: dev.Port{Number: o.mailP, Option: "--mail-port"}})
 		return err
 	})
+	p.startBacking(ctx, group)
 	return group.Wait()
 }
 
@@ -100,6 +105,52 @@ func (p *platform) stop() error {
 	if p.mailbox != nil {
 		p.mailbox.Stop()
 	}
+	p.stopBacking() // after the tasks that write to them
+	return err
+}
+
+// running runs frama and its ingress agent on the platform while do runs, until one of them ends or ctx does.
+func (p *platform) running(ctx context.Context, conf config, do func(ctx context.Context, a *app) error) error {
+	logs, err := os.OpenFile(filepath.Join(p.options.data, "log", "frama.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("frama's log: %w", err)
+	}
+	defer logs.Close()
+	inner := &cli{in: p.cli.in, out: p.cli.out, err: logs, environ: p.cli.environ}
+	a, err := inner.wire(ctx, conf, seal.LoadOrMake)
+	if err != nil {
+		return err
+	}
+	defer a.store.Close()
+	if _, err := a.migrate(ctx); err != nil {
+		return err
+	}
+	agent, err := inner.edgeAgent(conf, true)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	ready := make(chan struct{})
+	group.Go(func() error { return a.serve(ctx, ready) })
+	group.Go(func() error { return agent.Run(ctx) })
+	group.Go(func() error { return p.watch(ctx) })
+	group.Go(func() error {
+		defer cancel()
+		for _, started := range []<-chan struct{}{ready, agent.Ready()} {
+			select {
+			case <-started:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		return do(ctx, a)
+	})
+	err = group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
 	return err
 }
 
@@ -114,6 +165,8 @@ func (p *platform) watch(ctx context.Context) error {
 		return errors.Join(errors.New("Pebble ended"), p.pebble.Err()) //nolint:staticcheck // a name
 	case <-p.mailbox.Exited():
 		return errors.Join(errors.New("maildev ended"), p.mailbox.Err())
+	case err := <-p.backingExited(ctx):
+		return err
 	}
 }
 
@@ -143,7 +196,7 @@ func (p *platform) writeConfig() (config, error) {
 		tomlTable("edge", "listen", local(edgePort), "server", "http://"+local(edgePort), "name", "dev", "data", filepath.Join(o.data, "edge"),
 			"http", local(o.http), "https", local(o.https), "probe_address", local(o.https)) +
 		tomlTable("smtp", "host", host, "port", port, "tls", "none", "from", "frama <frama@frama.localhost>") +
-		tomlTable("catalogue", "variant", "native")
+		tomlTable("catalogue", "variant", "native") + p.backingConfig()
 	if err := os.WriteFile(p.configFile(), []byte(text), 0o600); err != nil {
 		return config{}, fmt.Errorf("write the configuration: %w", err)
 	}
@@ -175,6 +228,7 @@ func (p *platform) journey(ctx context.Context, a *app, conf config) error {
 		Staff: journey.Staff{Email: devEmail, Password: devPassword}, Request: journey.Sample(p.options.name),
 		Frama: []string{self, "--config", p.configFile()}, Ingress: conf.Edge.HTTPS, RootsFile: conf.ACME.RootsFile, Out: p.cli.out,
 	}
+	j.Request.Kinds = nil // all that this platform offers
 	start := now()
 	var result journey.Result
 	known, err := a.control.Space(ctx, p.cli.actor(), p.options.name)
@@ -202,7 +256,28 @@ func (p *platform) journey(ctx context.Context, a *app, conf config) error {
 		fmt.Fprintln(p.cli.out, "  its space                  "+address)
 	}
 	fmt.Fprintf(p.cli.out, "The certificates are from the test authority in %s; a browser warns until it trusts that.\n", conf.ACME.RootsFile)
+	p.describeKinds(a.catalogue)
 	return nil
+}
+
+// describeKinds says, for each kind that every host should offer, what runs here and what a cluster with containers would
+// run: this machine runs no containers, and nobody shall take one for the other.
+func (p *platform) describeKinds(c *catalogue.Catalogue) {
+	here, there := c.For(catalogue.Native), c.For(catalogue.Production)
+	fmt.Fprintln(p.cli.out, "\nWhat runs here, and what a cluster with containers would run:")
+	for _, k := range c.AllKinds() {
+		if !k.Core {
+			continue
+		}
+		own, other := "nothing: no container runs on this machine", "nothing yet"
+		if app, ok := here.AppForKind(k.ID); ok {
+			own = fmt.Sprintf("%s %s as plain processes", app.Title("en"), app.Version(catalogue.Native))
+		}
+		if app, ok := there.AppForKind(k.ID); ok {
+			other = fmt.Sprintf("%s %s in containers", app.Title("en"), app.Version(catalogue.Production))
+		}
+		fmt.Fprintf(p.cli.out, "  %-6s %-42s  %s\n", k.ID, own, other)
+	}
 }
 
 func addresses(v control.SpaceView) []string {

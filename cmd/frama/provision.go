@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,9 +26,10 @@ func newProvisionCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "provision [SPACE…]", GroupID: "ops",
 		Short: "Provisions every approved space, or the named ones",
-		Long: `Executes the runs of approved spaces: place, secrets, volumes, jobs, healthy, certificate, route, probe, activate.
+		Long: `Executes the runs of approved spaces: ` + strings.Join(control.ProvisionSteps(), ", ") + `.
 Every step can be resumed, and nothing is done twice: it is safe to stop the command and to run it again.
-A space is named by its name, handle or ID. A run that waits for something outside (a cluster without room, an
+A space is named by its name, handle or ID. The host's own spaces that it needs, where applications run that associations
+share, are provisioned with it. A run that waits for something outside (a cluster without room, an
 authority that limits) goes on waiting and says for what; --timeout ends the command, not the run.
 
 Exit status: 0 when all spaces are active, 1 when one failed or still waits, 2 when the command is wrong.`,
@@ -125,10 +127,16 @@ func (c *cli) targets(ctx context.Context, a *app, names []string, all bool) ([]
 		if err != nil {
 			return nil, absent(fmt.Errorf("space %q: %w", name, err), "space", name, "frama space list")
 		}
-		if err := retry(v); err != nil {
+		needed, err := c.commons(ctx, a, v)
+		if err != nil {
 			return nil, err
 		}
-		ids = append(ids, v.Space.ID)
+		for _, v := range append(needed, v) {
+			if err := retry(v); err != nil {
+				return nil, err
+			}
+			ids = union(ids, []string{v.Space.ID})
+		}
 	}
 	if len(names) > 0 {
 		return ids, nil
@@ -162,6 +170,24 @@ func (c *cli) targets(ctx context.Context, a *app, names []string, all bool) ([]
 		}
 	}
 	return ids, nil
+}
+
+// commons returns the host's own spaces that a space uses and that are not active yet: it waits for them.
+func (c *cli) commons(ctx context.Context, a *app, v control.SpaceView) ([]control.SpaceView, error) {
+	var needed []control.SpaceView
+	for _, i := range v.Instances {
+		if !i.Shared {
+			continue
+		}
+		host, err := a.control.Space(ctx, c.actor(), i.SpaceID)
+		if err != nil {
+			return nil, err
+		}
+		if host.Space.State != hosting.SpaceActive {
+			needed = append(needed, host)
+		}
+	}
+	return needed, nil
 }
 
 // watch shows the runs until all have ended. It reads the same rows as the pages do.

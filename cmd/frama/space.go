@@ -51,9 +51,17 @@ func newSpaceListCommand(c *cli) *cobra.Command {
 				for _, v := range page.Spaces {
 					var kinds []string
 					for _, i := range v.Instances {
-						kinds = append(kinds, i.Kind+":"+string(i.Health))
+						text := i.Kind + ":" + string(i.Health)
+						if i.Shared {
+							text += " (shared)"
+						}
+						kinds = append(kinds, text)
 					}
-					t.row(v.Space.Slug, string(v.Space.State), v.Space.Name, v.Space.Plan, strings.Join(kinds, " "), ago(v.Space.CreatedAt))
+					name := v.Space.Name
+					if v.Space.Shared {
+						name += " (the host's own)"
+					}
+					t.row(v.Space.Slug, string(v.Space.State), name, v.Space.Plan, strings.Join(kinds, " "), ago(v.Space.CreatedAt))
 				}
 				t.flush()
 				if page.Total > len(page.Spaces) {
@@ -70,7 +78,7 @@ func newSpaceListCommand(c *cli) *cobra.Command {
 func newSpaceShowCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use: "show SPACE", Args: cobra.ExactArgs(1), Short: "Shows a space, its instances, certificates and runs",
-		Example: "  frama space show les-lilas",
+		Example: "  frama space show les-lilas\n  frama space show commons-sympa   a space of the host's own, and who uses it",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := c.open(cmd.Context())
 			if err != nil {
@@ -83,10 +91,15 @@ func newSpaceShowCommand(c *cli) *cobra.Command {
 			}
 			return c.print(v, func(w io.Writer) {
 				fmt.Fprintf(w, "%s (%s), %s, plan %s, handle %s\n\n", v.Space.Name, v.Space.Slug, v.Space.State, v.Space.Plan, v.Space.Handle)
+				if v.Space.Shared {
+					writeUsers(w, v)
+				}
 				t := newTable(w, "KIND", "APPLICATION", "HEALTH", "ADDRESS", "CERTIFICATE UNTIL")
 				for _, i := range v.Instances {
 					until := "none yet"
-					if i.Certificate != nil && i.Certificate.State == hosting.CertificateValid {
+					if i.Shared {
+						until = "shared with the host's other associations"
+					} else if i.Certificate != nil && i.Certificate.State == hosting.CertificateValid {
 						until = i.Certificate.NotAfter.Local().Format(time.DateOnly)
 					} else if i.Certificate != nil && i.Certificate.LastError != "" {
 						until = i.Certificate.LastError
@@ -101,6 +114,22 @@ func newSpaceShowCommand(c *cli) *cobra.Command {
 			})
 		},
 	}
+}
+
+// writeUsers says who uses a space of the host's own.
+func writeUsers(w io.Writer, v control.SpaceView) {
+	users := make([]string, len(v.UsedBy))
+	for n, s := range v.UsedBy {
+		users[n] = s.Slug
+	}
+	text := "nobody yet"
+	if v.Users > 0 {
+		text = strings.Join(users, ", ")
+	}
+	if more := v.Users - len(users); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	fmt.Fprintf(w, "The host's own: associations share what runs in it. Used by: %s\n\n", text)
 }
 
 func writeRun(w io.Writer, run work.Run) {

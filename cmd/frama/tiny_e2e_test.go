@@ -45,7 +45,9 @@ first_url  = "/"
 backup     = "dump"
 upgrade    = "auto-on-start"
 suspend    = "proxy"
+quota      = "ingress"
 version    = "1.0.0"
+tasks      = ["app"]
 health {
   path   = "/"
   status = 200

@@ -69,7 +69,7 @@ func startMariaDB(ctx context.Context, dir string, port Port) (*MariaDB, error) 
 	m.Process, err = Start(ctx, Command{
 		Name: "mariadb", Path: program, Data: dir, Dir: data, User: credential,
 		Args: []string{
-			"--no-defaults", "--datadir=" + data, "--bind-address=" + m.Host, "--port=" + strconv.Itoa(m.Port),
+			"--no-defaults", "--datadir=" + data, "--tmpdir=" + data, "--bind-address=" + m.Host, "--port=" + strconv.Itoa(m.Port),
 			"--socket=", "--pid-file=" + filepath.Join(data, "mariadb.pid"), "--init-file=" + first,
 			"--skip-name-resolve", "--character-set-server=utf8mb4", "--max-connections=200",
 			// Made for speed and little memory, not to last.

@@ -93,11 +93,13 @@ client {
   reserved { reserved_ports = "22,8000-8002" }
   options { "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean" }
   chroot_env {
-    "/bin/sh" = "/bin/sh"
+    %q = "/bin/sh"
     "/bin/sleep" = "/bin/sleep"
     "/bin/cat" = "/bin/cat"
+    "/etc/passwd" = "/etc/passwd"
+    "/etc/group" = "/etc/group"
     "/lib/x86_64-linux-gnu/libc.so.6" = "/lib/x86_64-linux-gnu/libc.so.6"
-    "/lib64/ld-linux-x86-64.so.2" = "/lib64/ld-linux-x86-64.so.2"
+    %q = "/lib64/ld-linux-x86-64.so.2"
   }
 }
 limits { http_max_conns_per_client = 0 }
@@ -105,7 +107,7 @@ advertise { http = "127.0.0.1"
  rpc = "127.0.0.1"
  serf = "127.0.0.1" }
 plugin "raw_exec" { config { enabled = true } }
-`, dir+"/data", ports[0], ports[1], ports[2])
+`, dir+"/data", ports[0], ports[1], ports[2], behind("/bin/sh"), behind("/lib64/ld-linux-x86-64.so.2"))
 	if err := os.WriteFile(dir+"/agent.hcl", []byte(config), 0o600); err != nil {
 		return nil, err
 	}
@@ -141,6 +143,15 @@ plugin "raw_exec" { config { enabled = true } }
 		return nil, fmt.Errorf("%w\n%s", err, bytes.TrimSpace(text[max(0, len(text)-3000):]))
 	}
 	return a, nil
+}
+
+// behind is the file that a link leads to: Nomad would put the bare link into a task's chroot.
+func behind(link string) string {
+	path, err := filepath.EvalSymlinks(link)
+	if err != nil {
+		return link
+	}
+	return path
 }
 
 func (a *agent) bootstrap() error {

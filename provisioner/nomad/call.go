@@ -87,17 +87,21 @@ func (c *Cluster) explain(doing string, err error) error {
 			After:  10 * time.Second, Err: fmt.Errorf("%w: %w", ErrUnreachable, err),
 		}
 	case code == http.StatusForbidden, code == http.StatusUnauthorized:
-		return &provisioner.TemporaryError{
-			Reason: fmt.Sprintf("Nomad does not allow frama to %s in namespace %s: apply %s and check the token (frama doctor shows what is missing)",
-				doing, c.options.Namespace, policyFile),
-			After: time.Minute, Err: fmt.Errorf("%w: %w", ErrDenied, err),
-		}
+		return c.denied(doing, err)
 	case passing(err):
 		return &provisioner.TemporaryError{
 			Reason: fmt.Sprintf("Nomad could not %s just now", doing), After: 5 * time.Second, Err: err,
 		}
 	}
 	return fmt.Errorf("nomad: could not %s: %w", doing, err)
+}
+
+func (c *Cluster) denied(doing string, err error) error {
+	return &provisioner.TemporaryError{
+		Reason: fmt.Sprintf("Nomad does not allow frama to %s in namespace %s: apply %s and check the token (frama doctor shows what is missing)",
+			doing, c.options.Namespace, policyFile),
+		After: time.Minute, Err: fmt.Errorf("%w: %w", ErrDenied, err),
+	}
 }
 
 // status is the HTTP status of an answer that was an error, or 0. The client's error types are values, not pointers.

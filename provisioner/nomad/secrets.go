@@ -19,18 +19,40 @@ func secretsPath(job string) string { return "nomad/jobs/" + job }
 // are not there yet. A generated key that exists is never replaced, so that two workers, or a retry, agree on one value.
 // Write it before the job is registered: templates wait for it.
 func (c *Cluster) EnsureSecrets(ctx context.Context, job string, fixed map[string]string, generated map[string]func() string) error {
+	return c.ChangeSecrets(ctx, job, func(items map[string]string) {
+		maps.Copy(items, fixed)
+		for key, generate := range generated {
+			if items[key] == "" {
+				items[key] = generate()
+			}
+		}
+	})
+}
+
+// Secrets returns what is in the job's variable, nil when there is none.
+func (c *Cluster) Secrets(ctx context.Context, job string) (map[string]string, error) {
+	v, err := c.variable(ctx, job)
+	if v == nil || err != nil {
+		return nil, err
+	}
+	return maps.Clone(map[string]string(v.Items)), nil
+}
+
+// ChangeSecrets changes the job's variable by compare-and-set: change may be called again, on what somebody else wrote.
+// Nothing is written where change changes nothing.
+func (c *Cluster) ChangeSecrets(ctx context.Context, job string, change func(items map[string]string)) error {
 	defer c.jobs.lock(secretsPath(job))()
 	var err error
 	for range attempts {
 		var changed bool
-		if changed, err = c.secretsOnce(ctx, job, fixed, generated); !changed {
+		if changed, err = c.changeOnce(ctx, job, change); !changed {
 			return err
 		}
 	}
 	return &provisioner.TemporaryError{Reason: "the secrets of job " + job + " are being changed by somebody else", After: 5 * time.Second}
 }
 
-func (c *Cluster) secretsOnce(ctx context.Context, job string, fixed map[string]string, generated map[string]func() string) (changed bool, err error) {
+func (c *Cluster) changeOnce(ctx context.Context, job string, change func(items map[string]string)) (changed bool, err error) {
 	known, err := c.variable(ctx, job)
 	if err != nil {
 		return false, err
@@ -39,14 +61,7 @@ func (c *Cluster) secretsOnce(ctx context.Context, job string, fixed map[string]
 	if known != nil {
 		wanted = known.Copy()
 	}
-	for key, value := range fixed {
-		wanted.Items[key] = value
-	}
-	for key, generate := range generated {
-		if wanted.Items[key] == "" {
-			wanted.Items[key] = generate()
-		}
-	}
+	change(wanted.Items)
 	if known != nil && maps.Equal(known.Items, wanted.Items) || len(wanted.Items) == 0 {
 		return false, nil
 	}

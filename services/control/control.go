@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"framagit.org/frama/frama/catalogue"
-	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/store"
 )
 
 // Control is the set of use cases.
 type Control struct {
 	store     *store.Store
-	catalogue *catalogue.Catalogue
+	catalogue *catalogue.Catalogue // what this host can run
+	whole     *catalogue.Catalogue // with what it cannot
 	options   Options
 	hashing   chan struct{} // full while as many passwords as may be are being checked
 }
@@ -23,10 +23,13 @@ type Control struct {
 // Options are what the use cases need to know of the configuration.
 type Options struct {
 	Variant        string   // of the catalogue's jobs that this host runs
+	Offer          []string // kinds that associations may ask for; the core ones when empty
+	SharedPlan     string   // plan whose sizes shared instances get; the largest when empty
 	Platform       string   // base domain of the spaces, e.g. example.org
 	HTTPSPort      int      // public port of the ingress; 443 is left out of addresses
 	PublicURL      string   // address of frama's own pages, without a slash at the end
 	HostName       string   // name of the host (the CHATON) as people see it
+	HostEmail      string   // where people reach the host: the contact of its own spaces
 	CharterURL     string   // where the charter can be read
 	CharterVersion string   // recorded with each request
 	Reserved       []string // slugs that nobody may have, beside frama's own list
@@ -38,17 +41,5 @@ type Options struct {
 
 // New wires the use cases.
 func New(s *store.Store, c *catalogue.Catalogue, o Options) *Control {
-	return &Control{store: s, catalogue: c.For(o.Variant), options: o, hashing: make(chan struct{}, hashesAtOnce)}
-}
-
-// Offer is what the public form offers now.
-func (c *Control) Offer() hosting.Offer {
-	offer := hosting.Offer{CharterVersion: c.options.CharterVersion, Reserved: c.options.Reserved}
-	for _, k := range c.catalogue.Kinds() {
-		offer.Kinds = append(offer.Kinds, k.ID)
-	}
-	for _, p := range c.catalogue.Plans() {
-		offer.Plans = append(offer.Plans, p.ID)
-	}
-	return offer
+	return &Control{store: s, catalogue: c.For(o.Variant), whole: c, options: o, hashing: make(chan struct{}, hashesAtOnce)}
 }

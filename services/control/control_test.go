@@ -25,19 +25,23 @@ type desk struct {
 	staff hosting.Actor
 }
 
-func newDesk(t *testing.T, dsn string) *desk {
+func newDesk(t *testing.T, dsn string, change ...func(*control.Options)) *desk {
 	t.Helper()
-	apps, err := catalogue.Load()
+	apps, err := catalogue.Load("testdata/catalogue")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := storetest.Open(t, dsn)
 	d := &desk{t: t, store: s, links: auth.Links{Key: []byte(strings.Repeat("k", 32)), PublicURL: "https://host.example"},
 		staff: hosting.Actor{Name: "test", Role: hosting.RoleAdmin, IP: "192.0.2.1"}}
-	d.Control = control.New(s, apps, control.Options{
-		Variant: catalogue.Native, Platform: "example.org", PublicURL: d.links.PublicURL, HostName: "host", CharterVersion: "1",
-		LinkKey: d.links.Key, SessionTTL: time.Hour, Now: time.Now, NewID: storetest.NewID,
-	})
+	options := control.Options{
+		Variant: catalogue.Native, Platform: "example.org", PublicURL: d.links.PublicURL, HostName: "host", HostEmail: "hello@host.example",
+		CharterVersion: "1", LinkKey: d.links.Key, SessionTTL: time.Hour, Now: time.Now, NewID: storetest.NewID,
+	}
+	for _, f := range change {
+		f(&options)
+	}
+	d.Control = control.New(s, apps, options)
 	return d
 }
 

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 
+	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/store"
 )
@@ -18,7 +19,7 @@ func (c *Control) SlugStatus(ctx context.Context, slug string) (a Availability, 
 
 // ProposeSlug makes a free name from an association's name, or "" when nothing can be made of it.
 func (c *Control) ProposeSlug(ctx context.Context, association string) (slug string, err error) {
-	slug = hosting.ProposeSlug(association)
+	slug = hosting.ProposeSlug(association, c.reserved())
 	if slug == "" {
 		return "", nil
 	}
@@ -32,9 +33,9 @@ func (c *Control) ProposeSlug(ctx context.Context, association string) (slug str
 // slugStatus does the work of SlugStatus for the request except, whose own wish does not count.
 func (c *Control) slugStatus(tx *store.Tx, slug, except string) (Availability, error) {
 	a := Availability{Slug: slug}
-	if key := hosting.SlugProblem(slug, c.options.Reserved); key != "" {
+	if key := hosting.SlugProblem(slug, c.reserved()); key != "" {
 		a.Problem, a.Args, a.Proposal = key, []any{hosting.MinSlug, hosting.MaxSlug}, ""
-		if fixed := hosting.ProposeSlug(slug); fixed != "" && fixed != slug {
+		if fixed := hosting.ProposeSlug(slug, c.reserved()); fixed != "" && fixed != slug {
 			var err error
 			a.Proposal, err = c.freeSlug(tx, fixed, except)
 			return a, err
@@ -50,8 +51,10 @@ func (c *Control) slugStatus(tx *store.Tx, slug, except string) (Availability, e
 		a.Proposal, err = c.freeSlug(tx, slug, except)
 		return a, err
 	}
-	for _, k := range c.catalogue.Kinds() {
-		a.Hosts = append(a.Hosts, hosting.HostName(slug, k.ID, c.options.Platform))
+	for _, k := range c.offered() {
+		if app, ok := c.application(k.ID); ok && app.Tenancy != catalogue.Shared {
+			a.Hosts = append(a.Hosts, hosting.HostName(slug, k.ID, c.options.Platform))
+		}
 	}
 	return a, nil
 }
@@ -64,7 +67,7 @@ func (c *Control) freeSlug(tx *store.Tx, slug, except string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if !taken && hosting.SlugProblem(candidate, c.options.Reserved) == "" {
+		if !taken && hosting.SlugProblem(candidate, c.reserved()) == "" {
 			return candidate, nil
 		}
 		candidate = hosting.SlugAlternative(slug, n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,10 +144,21 @@ func (c *Control) Request(ctx context.Context, actor hosting.Actor, id string) (
 			}
 		}
 		for _, kind := range q.Kinds {
-			if app, ok := c.appView(kind, q.Plan); ok {
-				v.Apps = append(v.Apps, app)
-				v.Cost = v.Cost.Plus(app.Resources)
+			app, ok := c.appView(kind, q.Plan)
+			if !ok {
+				continue
 			}
+			if app.Shared {
+				// Whoever comes first pays for all.
+				switch _, err := tx.SharedInstance(kind); {
+				case err == nil:
+					app.Resources = hosting.Resources{}
+				case !errors.Is(err, store.ErrNotFound):
+					return err
+				}
+			}
+			v.Apps = append(v.Apps, app)
+			v.Cost = v.Cost.Plus(app.Resources)
 		}
 		if v.Similar, err = tx.SimilarRequests(q); err != nil {
 			return err
@@ -170,7 +182,8 @@ func (c *Control) Request(ctx context.Context, actor hosting.Actor, id string) (
 }
 
 // Approve grants a request: in one transaction the space, its instances and the run that provisions them come to be,
-// with the mail that says so. A second click, or a second reviewer, gets a Conflict and changes nothing.
+// with the mail that says so. What was on offer when it was asked for is given while there is an application for it. A
+// second click, or a second reviewer, gets a Conflict and changes nothing.
 func (c *Control) Approve(ctx context.Context, actor hosting.Actor, id string) (space hosting.Space, err error) {
 	if err := allow(actor, hosting.RoleReviewer); err != nil {
 		return space, err
@@ -187,10 +200,10 @@ func (c *Control) Approve(ctx context.Context, actor hosting.Actor, id string) (
 		if err != nil {
 			return err
 		}
-		if used {
-			return store.ErrTaken // by another space, or by this very request in the meantime
+		if used || slices.Contains(c.reserved().Kinds, q.Slug) {
+			return store.ErrTaken // by another space, by this very request in the meantime, or by a kind that came since
 		}
-		if space, err = c.makeSpace(tx, q); err != nil {
+		if space, err = c.makeSpace(tx, actor, q); err != nil {
 			return err
 		}
 		q.State, q.ReviewerID, q.SpaceID, q.DecidedAt = hosting.RequestApproved, actor.UserID, space.ID, tx.Now

@@ -3,8 +3,10 @@ package control
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
+	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/store"
 )
@@ -17,11 +19,32 @@ const (
 
 // ProvisionSteps returns the step names of version RunProvisionVersion, in order.
 func ProvisionSteps() []string {
-	return []string{"place", "secrets", "volumes", "jobs", "healthy", "certificate", "route", "probe", "activate"}
+	return []string{"shared", "place", "secrets", "backing", "volumes", "jobs", "healthy", "setup", "certificate", "route", "probe", "activate"}
 }
 
-// makeSpace makes the space of an approved request with its instances and its run.
-func (c *Control) makeSpace(tx *store.Tx, q hosting.Request) (hosting.Space, error) {
+// makeSpace makes the space of an approved request with its run, and for each kind an instance, or the use of the one
+// that all share.
+func (c *Control) makeSpace(tx *store.Tx, actor hosting.Actor, q hosting.Request) (hosting.Space, error) {
+	if _, ok := c.catalogue.Plan(q.Plan); !ok {
+		return hosting.Space{}, hosting.Errorf(hosting.Conflict, "error.plan_gone", q.Plan)
+	}
+	apps, shared := map[string]catalogue.App{}, map[string]hosting.Instance{}
+	// In one order, so that two approvals that need the same two do not wait for each other.
+	for _, kind := range slices.Sorted(slices.Values(q.Kinds)) {
+		app, ok := c.application(kind)
+		if !ok {
+			return hosting.Space{}, hosting.Errorf(hosting.Conflict, "error.kind_gone", kind)
+		}
+		apps[kind] = app
+		if app.Tenancy != catalogue.Shared {
+			continue
+		}
+		i, err := c.sharedInstance(tx, actor, kind, app)
+		if err != nil {
+			return hosting.Space{}, err
+		}
+		shared[kind] = i
+	}
 	handle, err := c.freeHandle(tx, q.Slug)
 	if err != nil {
 		return hosting.Space{}, err
@@ -34,18 +57,11 @@ func (c *Control) makeSpace(tx *store.Tx, q hosting.Request) (hosting.Space, err
 		return s, err
 	}
 	for _, kind := range q.Kinds {
-		app, ok := c.catalogue.AppForKind(kind)
-		if !ok {
-			return s, hosting.Errorf(hosting.Conflict, "error.kind_gone", kind)
+		if i, ok := shared[kind]; ok {
+			err = tx.InsertTenant(hosting.Tenant{SpaceID: s.ID, InstanceID: i.ID, Kind: kind, CreatedAt: tx.Now})
+		} else {
+			err = tx.InsertInstance(c.instance(tx, s, kind, apps[kind]))
 		}
-		if _, ok := c.catalogue.Plan(q.Plan); !ok {
-			return s, hosting.Errorf(hosting.Conflict, "error.plan_gone", q.Plan)
-		}
-		err := tx.InsertInstance(hosting.Instance{
-			ID: tx.NewID(), SpaceID: s.ID, Kind: kind, App: app.Name, Version: app.Version(c.options.Variant),
-			Host: hosting.HostName(s.Slug, kind, c.options.Platform), Job: handle + "-" + app.Name,
-			Volume: handle + "-" + app.Name + "-data", Health: hosting.HealthUnknown, Reserved: app.Size(q.Plan),
-		})
 		if err != nil {
 			return s, err
 		}
@@ -103,29 +119,35 @@ func (c *Control) Space(ctx context.Context, actor hosting.Actor, name string) (
 		if v, err = c.spaceView(tx, s.ID, 20); err != nil {
 			return err
 		}
-		v.Audit, err = tx.AuditOf(subject("space", s.ID), subject("request", s.RequestID))
+		about := []string{subject("space", s.ID)}
+		if s.RequestID != "" {
+			about = append(about, subject("request", s.RequestID))
+		}
+		v.Audit, err = tx.AuditOf(about...)
 		return err
 	})
 	return v, failure(err)
 }
 
-// spaceView gathers a space with its instances, certificates and newest runs.
+// maxUsers is how many of the spaces that share an instance a view names.
+const maxUsers = 200
+
+// spaceView gathers a space with its instances, certificates and newest runs, and what it shares with others.
 func (c *Control) spaceView(tx *store.Tx, id string, runs int) (v SpaceView, err error) {
 	if v.Space, err = tx.Space(id); err != nil {
 		return v, err
 	}
-	if v.Request, err = tx.Request(v.Space.RequestID); err != nil {
-		return v, err
+	if v.Space.RequestID != "" {
+		if v.Request, err = tx.Request(v.Space.RequestID); err != nil {
+			return v, err
+		}
 	}
 	instances, err := tx.Instances(id)
 	if err != nil {
 		return v, err
 	}
 	for _, i := range instances {
-		view := InstanceView{Instance: i, URL: c.URL(i.Host), Title: map[string]string{"fr": i.App, "en": i.App}}
-		if app, ok := c.catalogue.App(i.App); ok {
-			view.Title = map[string]string{"fr": app.Title("fr"), "en": app.Title("en")}
-		}
+		view := c.instanceView(i)
 		cert, err := tx.Certificate(i.Host)
 		switch {
 		case err == nil:
@@ -135,8 +157,30 @@ func (c *Control) spaceView(tx *store.Tx, id string, runs int) (v SpaceView, err
 		}
 		v.Instances = append(v.Instances, view)
 	}
+	shared, err := tx.SharedInstances(id)
+	if err != nil {
+		return v, err
+	}
+	for _, i := range shared {
+		view := c.instanceView(i)
+		view.Shared = true
+		v.Instances = append(v.Instances, view)
+	}
+	if v.Space.Shared {
+		if v.UsedBy, v.Users, err = tx.TenantsOf(id, maxUsers); err != nil {
+			return v, err
+		}
+	}
 	v.Runs, err = tx.RunsOf(id, runs)
 	return v, err
+}
+
+func (c *Control) instanceView(i hosting.Instance) InstanceView {
+	view := InstanceView{Instance: i, URL: c.URL(i.Host), Title: map[string]string{"fr": i.App, "en": i.App}}
+	if app, ok := c.catalogue.App(i.App); ok {
+		view.Title = bilingual(app.Title)
+	}
+	return view
 }
 
 // URL is the public address of a host behind the ingress.

@@ -13,7 +13,7 @@ type Availability struct {
 	Problem  string // message key, or empty when the name is free
 	Args     []any
 	Proposal string   // a free name close to it, when this one is not
-	Hosts    []string // host names the space would get, one per kind offered
+	Hosts    []string // host names the space would get, one per kind offered that is not shared
 }
 
 // Free says whether the name can be had.
@@ -37,18 +37,13 @@ type RequestView struct {
 	Space    *SpaceView    // nil until approved
 }
 
-// AppView is an application of the catalogue as a page shows it.
-type AppView struct {
-	Kind, Name, Version string
-	Title, Description  map[string]string // by language
-	Resources           hosting.Resources
-}
-
 // SpaceView is a space with what runs for it.
 type SpaceView struct {
 	Space     hosting.Space
 	Request   hosting.Request
-	Instances []InstanceView
+	Instances []InstanceView       // its own, then those of the host's own that it shares with others
+	UsedBy    []hosting.Space      // of a space of the host's own: who uses it, the newest first, at most 200
+	Users     int                  // how many they are in all
 	Runs      []work.Run           // newest first, with their steps
 	Audit     []hosting.AuditEntry // only for staff
 }
@@ -64,9 +59,10 @@ func (v SpaceView) LastRun() *work.Run {
 // InstanceView is an instance with its address and certificate.
 type InstanceView struct {
 	hosting.Instance
-	Title       map[string]string // of the application, by language
-	URL         string            // https address, for people
-	Certificate *hosting.Certificate
+	Shared      bool                 // it is in a space of the host's own, SpaceID, and serves others too
+	Title       map[string]string    // of the application, by language
+	URL         string               // https address, for people
+	Certificate *hosting.Certificate // nil for none yet, and for shared ones
 }
 
 // Page is one page of a list.

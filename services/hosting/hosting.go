@@ -2,7 +2,8 @@
 // serves, and the rules that hold wherever a value comes from.
 //
 // An Association asks for a Space with a Request. Once a reviewer approves it, the Space gets Instances, one
-// application each, and a Run provisions them. Names that live outside frama (jobs, volumes, variables) derive from
+// application each, and a Run provisions them. An application that serves many associations runs once, in a Space of the
+// host's own, of which the others are Tenants. Names that live outside frama (jobs, volumes, variables) derive from
 // the Space's Handle, which never changes; names people see (host names) derive from its Slug.
 //
 // The package imports the standard library only. Times are UTC, sizes are bytes unless the name says otherwise.
@@ -44,13 +45,15 @@ type Request struct {
 	DecidedAt      time.Time // zero until approved or refused
 }
 
-// Space is what an association gets: a name, a plan and instances.
+// Space is what an association gets: a name, a plan and instances. The host has spaces too, of applications that many
+// associations share.
 type Space struct {
 	ID          string
-	RequestID   string
+	RequestID   string // empty for the host's own
+	Shared      bool   // the host's own: other spaces use its instance
 	Handle      string // unique for ever, never reused; names of jobs and volumes derive from it
 	Slug        string // unique among living spaces; host names derive from it
-	Name        string // the association's name when the space was made
+	Name        string // the association's name when the space was made; the host's for its own
 	Email       string // contact's address
 	Lang        string
 	Plan        string
@@ -75,6 +78,14 @@ type Instance struct {
 	Address  string // host:port the ingress sends traffic to; empty until healthy
 	Health   Health
 	Reserved Resources
+}
+
+// Tenant is a space's use of an instance that it shares with others.
+type Tenant struct {
+	SpaceID    string // who uses it
+	InstanceID string // in a space of the host's own
+	Kind       string // what was asked for
+	CreatedAt  time.Time
 }
 
 // Resources is what an instance reserves on its cluster.

@@ -9,6 +9,11 @@ import (
 	"framagit.org/frama/frama/services/hosting"
 )
 
+// reserved is what a host keeps for itself in these tests.
+func reserved() hosting.Reserved {
+	return hosting.Reserved{Names: []string{"notre-chaton"}, Kinds: []string{"cloud", "pads", "lists", "social"}}
+}
+
 func TestSlugProblem(t *testing.T) {
 	for slug, want := range map[string]string{
 		"les-amis":                "",
@@ -49,8 +54,14 @@ func TestSlugProblem(t *testing.T) {
 		"anne-pads-2":             "",
 		"notre-chaton":            "error.slug_reserved", // by the configuration
 		"notre-chaton-2":          "",
+		"lists":                   "error.slug_reserved", // the host's own, of all associations
+		"anne-lists":              "error.slug_reserved",
+		"lists-anne":              "",
+		"commons-sympa":           "error.slug_reserved", // its handle
+		"commons":                 "error.slug_reserved",
+		"communs":                 "",
 	} {
-		if got := hosting.SlugProblem(slug, []string{"notre-chaton"}); got != want {
+		if got := hosting.SlugProblem(slug, reserved()); got != want {
 			t.Errorf("SlugProblem(%.60q) = %q, want %q", slug, got, want)
 		}
 	}
@@ -74,8 +85,11 @@ func TestProposeSlug(t *testing.T) {
 		"xn--80ak6aa92e":               "xn-80ak6aa92e",
 		"Fédération nationale des usagers de transports": "federation-nationale-usagers",
 		strings.Repeat("a", 500):                         strings.Repeat("a", 30),
+		"Centre social":                                  "centresocial", // "centre-social" would be the network of "centre"
+		"Lists":                                          "assolists",
+		"Commons du Vélo":                                "asso-commons-velo",
 	} {
-		if got := hosting.ProposeSlug(name); got != want {
+		if got := hosting.ProposeSlug(name, reserved()); got != want {
 			t.Errorf("ProposeSlug(%.60q) = %q, want %q", name, got, want)
 		}
 	}
@@ -97,14 +111,14 @@ func names() *rapid.Generator[string] {
 func TestProposalsAreAlwaysAllowed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := names().Draw(t, "name")
-		slug := hosting.ProposeSlug(name)
+		slug := hosting.ProposeSlug(name, reserved())
 		if slug == "" {
 			return
 		}
-		if problem := hosting.SlugProblem(slug, nil); problem != "" {
+		if problem := hosting.SlugProblem(slug, reserved()); problem != "" {
 			t.Fatalf("ProposeSlug(%q) = %q, which has the problem %s", name, slug, problem)
 		}
-		if again := hosting.ProposeSlug(slug); again != slug {
+		if again := hosting.ProposeSlug(slug, reserved()); again != slug {
 			t.Fatalf("ProposeSlug(%q) = %q, but of that %q", name, slug, again)
 		}
 	})
@@ -113,11 +127,11 @@ func TestProposalsAreAlwaysAllowed(t *testing.T) {
 func TestAlternativesAreAlwaysAllowedAndDiffer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		slug := rapid.StringMatching(`[a-z0-9]([a-z0-9-]{1,38}[a-z0-9])`).
-			Filter(func(s string) bool { return hosting.SlugProblem(s, nil) == "" }).Draw(t, "slug")
+			Filter(func(s string) bool { return hosting.SlugProblem(s, reserved()) == "" }).Draw(t, "slug")
 		seen := map[string]bool{slug: true}
 		for n := 2; n < 12; n++ {
 			other := hosting.SlugAlternative(slug, n)
-			if problem := hosting.SlugProblem(other, nil); problem != "" {
+			if problem := hosting.SlugProblem(other, reserved()); problem != "" {
 				t.Fatalf("alternative %d of %q is %q, which has the problem %s", n, slug, other, problem)
 			}
 			// A slug that ends in the number itself may meet itself once; the loop that asks goes on.
@@ -127,7 +141,7 @@ func TestAlternativesAreAlwaysAllowedAndDiffer(t *testing.T) {
 			seen[other] = true
 		}
 		for _, n := range []int{100, 123_456_789} {
-			if other := hosting.SlugAlternative(slug, n); hosting.SlugProblem(other, nil) != "" {
+			if other := hosting.SlugAlternative(slug, n); hosting.SlugProblem(other, reserved()) != "" {
 				t.Fatalf("alternative %d of %q is %q", n, slug, other)
 			}
 		}
@@ -136,11 +150,24 @@ func TestAlternativesAreAlwaysAllowedAndDiffer(t *testing.T) {
 
 func TestHostNamesFitOneLabel(t *testing.T) {
 	longest := strings.Repeat("a", hosting.MaxSlug)
-	for _, kind := range hosting.Kinds() {
+	for _, kind := range []string{"pads", strings.Repeat("k", 20)} {
 		host := hosting.HostName(longest, kind, "example.org")
 		label, rest, _ := strings.Cut(host, ".")
 		if len(label) > 63 || rest != "example.org" {
 			t.Errorf("host name %s has a first label of %d octets; RFC 1035 allows 63", host, len(label))
 		}
+	}
+}
+
+// The host's own spaces answer under the name of their kind, which no other space can have.
+func TestHostNamesOfTheHostsOwn(t *testing.T) {
+	if got, want := hosting.HostName("lists", "lists", "example.org"), "lists.example.org"; got != want {
+		t.Errorf("host name %s, want %s", got, want)
+	}
+	if got, want := hosting.HostName("anne", "lists", "example.org"), "anne-lists.example.org"; got != want {
+		t.Errorf("host name %s, want %s", got, want)
+	}
+	if hosting.SlugProblem(hosting.CommonsHandle("sympa"), reserved()) == "" {
+		t.Error("an association may have a slug that is a handle of the host's own")
 	}
 }

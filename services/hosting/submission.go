@@ -36,7 +36,7 @@ type Offer struct {
 	Kinds          []string // kinds that can be asked for
 	Plans          []string
 	CharterVersion string
-	Reserved       []string // further slugs that nobody may have, from the configuration
+	Reserved       Reserved // further slugs that nobody may have
 }
 
 // Normal returns s as it will be kept: spaces trimmed and folded, slug in lower case, registration numbers without

@@ -16,7 +16,7 @@ import (
 )
 
 func offer() hosting.Offer {
-	return hosting.Offer{Kinds: []string{"pads", "calcs"}, Plans: []string{"small", "large"}, CharterVersion: "2", Reserved: []string{"notre-chaton"}}
+	return hosting.Offer{Kinds: []string{"pads", "calcs"}, Plans: []string{"small", "large"}, CharterVersion: "2", Reserved: reserved()}
 }
 
 func good() hosting.Submission {
@@ -301,7 +301,7 @@ func TestLongInputIsCheap(t *testing.T) {
 		if s.Normal().Validate(offer()) == nil {
 			t.Errorf("%d bytes of %q pass", size, unit)
 		}
-		hosting.ProposeSlug(long)
+		hosting.ProposeSlug(long, reserved())
 	}
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("took %s", took)
@@ -317,7 +317,7 @@ func FuzzValidate(f *testing.F) {
 		s.Association = hosting.Association{Name: name, RNA: rna, SIRET: siret, Website: website}
 		s.Contact.Name, s.Contact.Email, s.Purpose, s.Slug = contact, email, purpose, slug
 		check(t, s)
-		if p := hosting.ProposeSlug(name); p != "" && hosting.SlugProblem(p, nil) != "" {
+		if p := hosting.ProposeSlug(name, reserved()); p != "" && hosting.SlugProblem(p, reserved()) != "" {
 			t.Fatalf("ProposeSlug(%q) = %q", name, p)
 		}
 	})

@@ -76,7 +76,7 @@ func used(t *testing.T) map[string][]string {
 	patterns := map[string]*regexp.Regexp{
 		"../hosting/*.go":               regexp.MustCompile(`"(error\.[a-z_.0-9]*[a-z0-9])"`),
 		"../control/*.go":               regexp.MustCompile(`"(error\.[a-z_.0-9]*[a-z0-9])"`),
-		"../web/*.go":                   regexp.MustCompile(`"((?:error|home|request|sent|confirm|track|slug|login|queue|spaces|audit|notice|list)\.[a-z_.0-9]*[a-z0-9])"`),
+		"../web/*.go":                   regexp.MustCompile(`"((?:error|home|catalogue|entries|request|sent|confirm|track|slug|login|queue|spaces|audit|notice|list)\.[a-z_.0-9]*[a-z0-9])"`),
 		"../web/templates/*.html":       regexp.MustCompile(`\bt "([a-z_.0-9]+)"`),
 		"../web/templates/parts/*.html": regexp.MustCompile(`\bt "([a-z_.0-9]+)"`),
 	}

@@ -26,6 +26,11 @@ func (tx *Tx) Instances(space string) ([]hosting.Instance, error) {
 	return many(tx, scanInstance, `SELECT `+instanceColumns+` FROM instance WHERE space_id = $1 ORDER BY id`, space)
 }
 
+// Instance returns one instance.
+func (tx *Tx) Instance(id string) (hosting.Instance, error) {
+	return one(tx, scanInstance, `SELECT `+instanceColumns+` FROM instance WHERE id = $1`, id)
+}
+
 // ActiveInstances returns instances of active spaces in the order of their IDs, those after the given one.
 func (tx *Tx) ActiveInstances(after string, limit int) ([]hosting.Instance, error) {
 	return many(tx, scanInstance, `SELECT `+instanceColumns+` FROM instance
@@ -71,4 +76,16 @@ func (tx *Tx) InstanceRegistered(id, version string) error {
 // SetInstanceHealth records what the cluster says of an instance.
 func (tx *Tx) SetInstanceHealth(id string, health hosting.Health) error {
 	return tx.must(`UPDATE instance SET health = $1 WHERE id = $2`, health, id)
+}
+
+// SetupDone returns the names of the setup steps of an instance that are done.
+func (tx *Tx) SetupDone(instance string) ([]string, error) {
+	return many(tx, value[string], `SELECT name FROM setup WHERE instance_id = $1 ORDER BY done_at, name`, instance)
+}
+
+// FinishSetup notes that a setup step of an instance is done. Noting it twice does no harm.
+func (tx *Tx) FinishSetup(instance, name string) error {
+	_, err := tx.exec(`INSERT INTO setup (instance_id, name, done_at) VALUES ($1, $2, $3) ON CONFLICT (instance_id, name) DO NOTHING`,
+		instance, name, micros(tx.Now))
+	return err
 }

@@ -6,24 +6,44 @@ import (
 	"framagit.org/frama/frama/services/hosting"
 )
 
-const spaceColumns = `id, request_id, handle, slug, name, email, lang, plan, cluster, state, created_at, activated_at`
+const spaceColumns = `id, COALESCE(request_id, ''), shared, handle, slug, name, email, lang, plan, cluster, state, created_at,
+	activated_at`
 
 func scanSpace(r row) (hosting.Space, error) {
 	var s hosting.Space
-	var created, activated int64
-	err := r.Scan(&s.ID, &s.RequestID, &s.Handle, &s.Slug, &s.Name, &s.Email, &s.Lang, &s.Plan, &s.Cluster, &s.State,
+	var shared, created, activated int64
+	err := r.Scan(&s.ID, &s.RequestID, &shared, &s.Handle, &s.Slug, &s.Name, &s.Email, &s.Lang, &s.Plan, &s.Cluster, &s.State,
 		&created, &activated)
-	s.CreatedAt, s.ActivatedAt = instant(created), instant(activated)
+	s.Shared, s.CreatedAt, s.ActivatedAt = shared == 1, instant(created), instant(activated)
 	return s, err
 }
 
 // InsertSpace adds a space; ErrTaken when its slug or handle is.
 func (tx *Tx) InsertSpace(s hosting.Space) error {
-	_, err := tx.exec(`INSERT INTO space (`+spaceColumns+`, search)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		s.ID, s.RequestID, s.Handle, s.Slug, s.Name, s.Email, s.Lang, s.Plan, s.Cluster, s.State, micros(s.CreatedAt),
-		micros(s.ActivatedAt), searchText(s.Name, s.Slug, s.Handle, s.Email))
+	_, err := tx.insertSpace(s, "")
 	return err
+}
+
+// InsertSpaceOnce adds a space unless its slug or handle is taken, and says whether it did. Of several at once one adds
+// it; the others wait for that one's end, and see what it made.
+func (tx *Tx) InsertSpaceOnce(s hosting.Space) (bool, error) {
+	n, err := tx.insertSpace(s, " ON CONFLICT DO NOTHING")
+	return n == 1, err
+}
+
+func (tx *Tx) insertSpace(s hosting.Space, otherwise string) (int64, error) {
+	var request any // NULL for the host's own
+	if s.RequestID != "" {
+		request = s.RequestID
+	}
+	shared := 0
+	if s.Shared {
+		shared = 1
+	}
+	return tx.exec(`INSERT INTO space (id, request_id, shared, handle, slug, name, email, lang, plan, cluster, state, created_at,
+		activated_at, search) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`+otherwise,
+		s.ID, request, shared, s.Handle, s.Slug, s.Name, s.Email, s.Lang, s.Plan, s.Cluster, s.State, micros(s.CreatedAt),
+		micros(s.ActivatedAt), searchText(s.Name, s.Slug, s.Handle, s.Email))
 }
 
 // Space returns one space.

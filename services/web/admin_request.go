@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -18,6 +19,9 @@ type reviewPage struct {
 	Wrong     string // what is wrong with the reason
 	PlanTitle string
 	Open      string // part of the page that stands open: refuse, approve or none
+	Services  []service
+	Gone      []string // kinds that were asked for and that nothing can be installed for any more
+	Room      *room    // what the services take from the plan; nil when the plan is not on offer any more
 }
 
 // Pending says whether there is still something to decide.
@@ -83,6 +87,14 @@ func (s *site) reviewPage(c *fiber.Ctx, status int, view reviewPage) error {
 		return err
 	}
 	view.RequestView, view.PlanTitle = found, s.planTitle(c, found.Request.Plan)
+	plan := planOf(s.Control.PlanViews(), found.Request.Plan)
+	view.Services = newServices(found.Apps, found.Request.Kinds, plan)
+	view.Room = newRoom(view.Services, plan)
+	for _, kind := range found.Request.Kinds {
+		if !slices.ContainsFunc(found.Apps, func(v control.AppView) bool { return v.Kind == kind }) {
+			view.Gone = append(view.Gone, kind)
+		}
+	}
 	return s.render(c, status, "admin_request", page{
 		Title: found.Request.Association.Name, Section: "requests", Data: view,
 	})

@@ -24,7 +24,7 @@ type queuePage struct {
 	control.RequestPage
 	Filter control.RequestFilter
 	Tabs   []tab
-	Kinds  []string
+	Kinds  []control.KindView
 	Pages  pages
 }
 
@@ -39,7 +39,8 @@ func (s *site) adminRequests(c *fiber.Ctx) error {
 	} else if !slices.Contains(hosting.RequestStates(), filter.State) {
 		filter.State = hosting.RequestPending
 	}
-	if !slices.Contains(hosting.Kinds(), filter.Kind) {
+	kinds := s.Control.Kinds()
+	if !slices.ContainsFunc(kinds, func(k control.KindView) bool { return k.ID == filter.Kind }) {
 		filter.Kind = ""
 	}
 	found, err := s.Control.Requests(c.UserContext(), s.actor(c), filter)
@@ -47,7 +48,7 @@ func (s *site) adminRequests(c *fiber.Ctx) error {
 		return err
 	}
 	query := url.Values{"q": {filter.Text}, "kind": {filter.Kind}, "state": {cmp.Or(string(filter.State), "all")}}
-	view := queuePage{RequestPage: found, Filter: filter, Kinds: hosting.Kinds(), Pages: newPages(found.Page, "/admin/requests", query)}
+	view := queuePage{RequestPage: found, Filter: filter, Kinds: kinds, Pages: newPages(found.Page, "/admin/requests", query)}
 	for _, state := range hosting.RequestStates() {
 		view.Tabs = append(view.Tabs, newTab("/admin/requests", "tab_request.", query, string(state), found.Counts[state], filter.State == state))
 	}

@@ -96,7 +96,7 @@ func TestDashboardInABrowser(t *testing.T) {
 	first := w.pending("velo")
 	for i, name := range []string{"Jardins partagés du Canal", "Chorale À Tue-Tête", "Radio Quartier Libre", "Ludothèque Les Dés Pipés"} {
 		s := submission()
-		s.Association.Name, s.Slug, s.Contact.Email = name, hosting.ProposeSlug(name), "bonjour@asso.example"
+		s.Association.Name, s.Slug, s.Contact.Email = name, hosting.ProposeSlug(name, hosting.Reserved{}), "bonjour@asso.example"
 		s.Kinds = s.Kinds[:1+i%2]
 		q, err := w.control.Submit(t.Context(), hosting.Actor{Name: "public"}, s)
 		must(t, err)

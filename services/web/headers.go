@@ -31,7 +31,7 @@ func (s *site) setHeaders(c *fiber.Ctx) {
 		c.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	c.Set("Cache-Control", "private, no-cache")
-	if path := strings.ToLower(c.Path()); !strings.HasPrefix(path, "/static/") {
+	if path := strings.ToLower(c.Path()); !strings.HasPrefix(path, "/static/") && !strings.HasPrefix(path, "/icons") {
 		c.Vary("Accept-Language", "Cookie")
 		for _, private := range []string{"/admin", "/track", "/confirm"} {
 			if strings.HasPrefix(path, private) {

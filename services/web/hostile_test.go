@@ -99,7 +99,7 @@ func hostiles() []hostile {
 		{"taken slug in capitals", set("slug", " Deja-Pris "), 422, "slug", "déjà pris"},
 		{"no kind", func(f url.Values) { f.Del("kinds") }, 422, "kinds", "au moins un service"},
 		{"unknown kind", set("kinds", "raw_exec"), 422, "kinds", choice},
-		{"kind that is not offered", set("kinds", "cloud"), 422, "kinds", choice},
+		{"kind that is not offered", set("kinds", "office"), 422, "kinds", choice},
 		{"a kind twice", func(f url.Values) { f["kinds"] = []string{"pads", "pads"} }, 422, "kinds", choice},
 		{"kind in brackets", func(f url.Values) { f["kinds[]"] = f["kinds"]; f.Del("kinds") }, 422, "kinds", "au moins un service"},
 		{"unknown plan", set("plan", "infinite"), 422, "plan", choice},

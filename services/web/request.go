@@ -101,13 +101,16 @@ func (s *site) fieldErrors(c *fiber.Ctx, err error) map[string]string {
 }
 
 func (s *site) requestPage(c *fiber.Ctx, status int, f requestForm) error {
-	f.Offer, f.Kinds, f.Plans = s.Control.Offer(), s.Control.KindViews(), s.Control.PlanViews()
+	f.Offer, f.Plans = s.Control.Offer(), s.Control.PlanViews()
+	plan := planOf(f.Plans, f.Typed.Plan)
+	f.Services = newServices(s.Control.KindViews(), f.Typed.Kinds, plan)
+	f.Room = newRoom(f.Services, plan)
 	title := s.t(c, "request.title")
 	if f.Alert != "" {
 		title = s.t(c, "request.title_error", title)
 	}
 	return s.render(c, status, "request", page{
-		Title: title, FormID: "request-form", Scripts: []string{"request.js"}, Token: s.formToken(c), Data: f,
+		Title: title, FormID: "request-form", Scripts: []string{"request.js", "choose.js"}, Token: s.formToken(c), Data: f,
 	})
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"slices"
 
+	"framagit.org/frama/frama/services/control"
 	"framagit.org/frama/frama/services/hosting"
 )
 
@@ -27,8 +28,8 @@ func fieldSpecs() []fieldSpec {
 		{Name: "lang", Type: "choice"},
 		{Name: "purpose", Type: "lines"},
 		{Name: "kinds", Type: "choice"},
-		{Name: "slug", Type: "text", Autocomplete: "off"},
 		{Name: "plan", Type: "choice"},
+		{Name: "slug", Type: "text", Autocomplete: "off"},
 		{Name: "charter", Type: "choice"},
 	}
 }
@@ -78,14 +79,15 @@ func values(s hosting.Submission) map[string]string {
 
 // requestForm is the form with what was typed into it and what is wrong with that.
 type requestForm struct {
-	Typed  hosting.Submission
-	Alert  string // what is wrong with the whole, in the visitor's language
-	Ref    string // reference of an error nobody can mend here
-	Errors map[string]string
-	Name   *nameAnswer // whether the name is free, once asked
-	Offer  hosting.Offer
-	Kinds  any // []control.AppView
-	Plans  any // []control.PlanView
+	Typed    hosting.Submission
+	Alert    string // what is wrong with the whole, in the visitor's language
+	Ref      string // reference of an error nobody can mend here
+	Errors   map[string]string
+	Name     *nameAnswer // whether the name is free, once asked
+	Offer    hosting.Offer
+	Services []service
+	Plans    []control.PlanView
+	Room     *room // what the services that are ticked take from the plan; nil without a plan
 }
 
 // Field is one field of the form, for the templates.
@@ -105,6 +107,3 @@ func (f requestForm) Wrong() []field {
 	}
 	return wrong
 }
-
-// Has says whether a kind is ticked.
-func (f requestForm) Has(kind string) bool { return slices.Contains(f.Typed.Kinds, kind) }

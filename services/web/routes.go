@@ -11,8 +11,11 @@ func (s *site) routes(app *fiber.App) {
 	app.Get("/robots.txt", s.robots)
 	app.Get("/favicon.svg", s.favicon)
 	app.Get("/static/:file", s.static)
+	app.Get("/icons.css", s.iconStyles)
+	app.Get("/icons/:file", s.icon)
 
 	app.Get("/", s.home)
+	app.Get("/catalogue", s.catalogue)
 	app.Get("/request", s.requestForm)
 	app.Post("/request", s.public(s.requestSend))
 	app.Get("/request/sent", s.requestSent)
@@ -33,5 +36,6 @@ func (s *site) routes(app *fiber.App) {
 	app.Get("/admin/spaces", s.signedIn(s.adminSpaces))
 	app.Get("/admin/spaces/:id", s.signedIn(s.adminSpace))
 	app.Post("/admin/runs/:id/retry", s.staff(s.adminRetry))
+	app.Get("/admin/catalogue", s.signedIn(s.adminCatalogue))
 	app.Get("/admin/audit", s.signedIn(s.adminAudit))
 }

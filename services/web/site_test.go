@@ -68,6 +68,14 @@ type bench struct {
 
 func setup(t *testing.T, change ...func(*web.Options)) *bench {
 	t.Helper()
+	apps, err := catalogue.Load()
+	must(t, err)
+	return setupHost(t, apps, nil, change...)
+}
+
+// setupHost is the site of a host with that catalogue, which offers those kinds.
+func setupHost(t *testing.T, apps *catalogue.Catalogue, offer []string, change ...func(*web.Options)) *bench {
+	t.Helper()
 	b := &bench{t: t, clock: &clock{at: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}, log: &bytes.Buffer{}}
 	newID := func() string { return uuid.Must(uuid.NewV7()).String() }
 	key, err := seal.New(bytes.Repeat([]byte{7}, seal.Size))
@@ -82,12 +90,10 @@ func setup(t *testing.T, change ...func(*web.Options)) *bench {
 	must(t, err)
 	t.Cleanup(func() { _ = b.raw.Close() })
 
-	apps, err := catalogue.Load()
-	must(t, err)
 	b.links = auth.Links{Key: bytes.Repeat([]byte{1}, 32), PublicURL: "http://frama.example.org"}
 	b.control = control.New(b.store, apps, control.Options{
 		Variant: catalogue.Production, Platform: "example.org", HTTPSPort: 443, PublicURL: b.links.PublicURL, HostName: "Maison commune",
-		CharterVersion: charter, Reserved: []string{"reserve"}, LinkKey: b.links.Key, SessionTTL: 8 * time.Hour,
+		Offer: offer, HostEmail: "bonjour@example.org", CharterVersion: charter, Reserved: []string{"reserve"}, LinkKey: b.links.Key, SessionTTL: 8 * time.Hour,
 		Now: b.clock.Now, NewID: newID,
 	})
 	messages, err := locale.Load()

@@ -40,7 +40,7 @@ type views struct {
 	pages map[string]*template.Template // name/lang
 }
 
-func newViews(l *locale.Locale, a *assets, now func() time.Time) (*views, error) {
+func newViews(l *locale.Locale, a *assets, pictures *icons, kinds []control.KindView, now func() time.Time) (*views, error) {
 	v := &views{pages: map[string]*template.Template{}}
 	names, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
@@ -49,7 +49,7 @@ func newViews(l *locale.Locale, a *assets, now func() time.Time) (*views, error)
 	for _, lang := range locale.Languages() {
 		for _, name := range names {
 			base := strings.TrimSuffix(path.Base(name), ".html")
-			t, err := template.New("layout.html").Funcs(funcs(l, a, lang, now)).
+			t, err := template.New("layout.html").Funcs(funcs(l, a, pictures, kinds, lang, now)).
 				ParseFS(templateFiles, "templates/parts/*.html", name)
 			if err != nil {
 				return nil, fmt.Errorf("read the template %s: %w", name, err)

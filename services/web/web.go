@@ -49,6 +49,7 @@ type site struct {
 	origin  string // of PublicURL: scheme://host[:port]
 	proxies []netip.Prefix
 	assets  *assets
+	icons   *icons
 	views   *views
 	forms   *limiter // forms sent
 	logins  *limiter // sign-ins tried
@@ -107,6 +108,17 @@ func newSite(o Options) (*site, error) {
 	if s.assets, err = newAssets(); err != nil {
 		return nil, err
 	}
-	s.views, err = newViews(o.Locale, s.assets, o.Now)
+	kinds := o.Control.Kinds()
+	s.icons = newIcons(kindIDs(kinds), o.Control.Icon)
+	s.assets.byName["icons.css"] = s.icons.stylesAddress()
+	s.views, err = newViews(o.Locale, s.assets, s.icons, kinds, o.Now)
 	return s, err
+}
+
+func kindIDs(kinds []control.KindView) []string {
+	var ids []string
+	for _, k := range kinds {
+		ids = append(ids, k.ID)
+	}
+	return ids
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/services/web"
 )
 
@@ -27,12 +28,15 @@ type window struct {
 	folder  string // screenshots
 }
 
-func open(t *testing.T) *window {
+// open starts it; offer are the kinds that the host offers, the core ones when none is named.
+func open(t *testing.T, offer ...string) *window {
 	t.Helper()
+	apps, err := catalogue.Load()
+	must(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	w := &window{address: "http://" + listener.Addr().String(), folder: os.Getenv("FRAMA_SCREENSHOTS")}
-	w.bench = setup(t, func(o *web.Options) { o.PublicURL = w.address })
+	w.bench = setupHost(t, apps, offer, func(o *web.Options) { o.PublicURL = w.address })
 	if w.folder == "" {
 		w.folder = t.TempDir()
 	}
@@ -111,7 +115,7 @@ func (w *window) size(width int64, mobile bool) {
 
 func (w *window) eval(script string) string {
 	w.t.Helper()
-	text, err := chromedp.Run(w.ctx, chromedp.Evaluate[string](script))
+	text, err := chromedp.Run(w.ctx, chromedp.Evaluate[string](script, chromedp.EvalAwaitPromise))
 	must(w.t, err)
 	return text
 }

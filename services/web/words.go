@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"html/template"
 	"net/url"
 	"strings"
@@ -13,7 +14,13 @@ import (
 )
 
 // funcs is what templates can say in one language.
-func funcs(l *locale.Locale, a *assets, lang string, now func() time.Time) template.FuncMap {
+//
+// kinds are the words of the catalogue for what applications are for; one that it has no more is shown by its ID.
+func funcs(l *locale.Locale, a *assets, pictures *icons, kinds []control.KindView, lang string, now func() time.Time) template.FuncMap {
+	titles, texts := map[string]string{}, map[string]string{}
+	for _, k := range kinds {
+		titles[k.ID], texts[k.ID] = picked(k.Title, lang), picked(k.Description, lang)
+	}
 	return template.FuncMap{
 		"t":        func(key string, args ...any) string { return l.T(lang, key, args...) },
 		"has":      l.Has,
@@ -26,7 +33,14 @@ func funcs(l *locale.Locale, a *assets, lang string, now func() time.Time) templ
 		"mib":      func(n int) string { return locale.MiB(lang, n) },
 		"pick":     func(by map[string]string) string { return picked(by, lang) },
 		"asset":    a.address,
-		"kind":     func(kind string) string { return named(l, lang, "kind.", kind) },
+		"kind":     func(kind string) string { return cmp.Or(titles[kind], kind) },
+		"kindText": func(kind string) string { return texts[kind] },
+		"kindIcon": pictures.class,
+		"lower":    strings.ToLower,
+		"licenses": func(spdx string) []string { return strings.Split(spdx, " AND ") },
+		"backup":   func(name string) string { return named(l, lang, "backup.", name) },
+		"need":     func(name string) string { return named(l, lang, "need.", name) },
+		"variant":  func(name string) string { return named(l, lang, "variant.", name) },
 		"step": func(name string) string {
 			if l.Has("step." + name) {
 				return l.T(lang, "step."+name)
@@ -43,6 +57,7 @@ func funcs(l *locale.Locale, a *assets, lang string, now func() time.Time) templ
 		"runKind":   func(name string) string { return named(l, lang, "run_kind.", name) },
 		"chipIcon":  chipIcon,
 		"spaceIcon": spaceIcon,
+		"entryIcon": entryIcon,
 		"stepIcon":  stepIcon,
 		"confirmIcon": func(done bool) string {
 			if done {
@@ -87,6 +102,17 @@ func chipIcon(state string) string {
 		return "alert"
 	case "unconfirmed":
 		return "mail"
+	}
+	return "dot"
+}
+
+// entryIcon is the icon of what becomes of an application.
+func entryIcon(state string) string {
+	switch state {
+	case control.EntryOffered:
+		return "check"
+	case control.EntryRetired, control.EntryImpossible:
+		return "cross"
 	}
 	return "dot"
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/services/control"
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/locale"
@@ -35,14 +36,24 @@ func TestEveryStateHasWords(t *testing.T) {
 	for _, name := range control.ProvisionSteps() {
 		keys = append(keys, "step."+name)
 	}
-	for _, kind := range hosting.Kinds() {
-		keys = append(keys, "kind."+kind)
-	}
 	for _, f := range fieldSpecs() {
 		keys = append(keys, "field."+f.Name, "hint."+f.Name)
 	}
 	for _, lang := range locale.Languages() {
 		keys = append(keys, "language."+lang, "language_name."+lang)
+	}
+	keys = append(keys, "tab_entry.all")
+	for _, s := range control.EntryStates() {
+		keys = append(keys, "tab_entry."+s, "entry_state."+s)
+	}
+	for _, s := range catalogue.Backups() {
+		keys = append(keys, "backup."+s)
+	}
+	for _, s := range catalogue.Services() {
+		keys = append(keys, "need."+s)
+	}
+	for _, s := range []string{catalogue.Production, catalogue.Native} {
+		keys = append(keys, "variant."+s)
 	}
 	for status := 400; status < 600; status++ {
 		keys = append(keys, titleKey(status), httpKey(status))

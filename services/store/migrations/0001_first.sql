@@ -59,7 +59,8 @@ CREATE INDEX request_unconfirmed ON request (lower(email), created_at) WHERE sta
 
 CREATE TABLE space (
     id           TEXT PRIMARY KEY,
-    request_id   TEXT NOT NULL UNIQUE REFERENCES request (id),
+    request_id   TEXT UNIQUE REFERENCES request (id), -- none for the host's own
+    shared       BIGINT NOT NULL DEFAULT 0, -- 1 for the host's own: other spaces use its instance
     handle       TEXT NOT NULL UNIQUE, -- rows stay for ever, so a handle is never used twice
     slug         TEXT NOT NULL UNIQUE,
     name         TEXT NOT NULL,
@@ -70,7 +71,8 @@ CREATE TABLE space (
     state        TEXT NOT NULL,
     created_at   BIGINT NOT NULL,
     activated_at BIGINT NOT NULL DEFAULT 0,
-    search       TEXT NOT NULL
+    search       TEXT NOT NULL,
+    CHECK ((shared = 1) = (request_id IS NULL))
 );
 CREATE INDEX space_state ON space (state, created_at);
 
@@ -96,6 +98,43 @@ CREATE TABLE instance (
 );
 -- frama reserves ports: two instances never share one on a node.
 CREATE UNIQUE INDEX instance_port ON instance (node, port) WHERE port > 0;
+
+-- Which spaces use an instance of the host's own, instead of one for themselves.
+CREATE TABLE tenant (
+    space_id    TEXT NOT NULL REFERENCES space (id),
+    instance_id TEXT NOT NULL REFERENCES instance (id),
+    kind        TEXT NOT NULL,
+    created_at  BIGINT NOT NULL,
+    PRIMARY KEY (space_id, kind),
+    UNIQUE (instance_id, space_id)
+);
+
+-- Steps of an instance's setup that are done, so that a retry goes on after them.
+CREATE TABLE setup (
+    instance_id TEXT NOT NULL REFERENCES instance (id),
+    name        TEXT NOT NULL,
+    done_at     BIGINT NOT NULL,
+    PRIMARY KEY (instance_id, name)
+);
+
+-- What instances have on backing servers: written before anything is made there, and kept for ever, so that frama knows
+-- of all it made and no name is used twice.
+CREATE TABLE backing (
+    id          TEXT PRIMARY KEY,
+    instance_id TEXT NOT NULL REFERENCES instance (id),
+    service     TEXT NOT NULL, -- what the application needs: postgres, mysql, redis, s3, smtp
+    server      TEXT NOT NULL, -- its name in the configuration
+    name        TEXT NOT NULL, -- of the database, user, key prefix or bucket there
+    set_aside   TEXT NOT NULL DEFAULT '',
+    state       TEXT NOT NULL,
+    created_at  BIGINT NOT NULL,
+    rotated_at  BIGINT NOT NULL DEFAULT 0,
+    retired_at  BIGINT NOT NULL DEFAULT 0,
+    holder      TEXT NOT NULL DEFAULT '', -- whoever works on it now
+    held_until  BIGINT NOT NULL DEFAULT 0,
+    UNIQUE (instance_id, service),
+    UNIQUE (server, name)
+);
 
 CREATE TABLE certificate (
     id         TEXT PRIMARY KEY,
@@ -199,6 +238,9 @@ DROP TABLE outbox;
 DROP TABLE step;
 DROP TABLE run;
 DROP TABLE certificate;
+DROP TABLE backing;
+DROP TABLE setup;
+DROP TABLE tenant;
 DROP TABLE instance;
 DROP TABLE space;
 DROP TABLE request;

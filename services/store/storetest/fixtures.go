@@ -46,6 +46,20 @@ func AddSpace(t testing.TB, s *store.Store, slug string) hosting.Space {
 	return space
 }
 
+// AddCommons stores a space of the host's own for a kind, with the instance of the application that others share.
+func AddCommons(t testing.TB, s *store.Store, kind, app string) (hosting.Space, hosting.Instance) {
+	t.Helper()
+	var space hosting.Space
+	write(t, s, func(tx *store.Tx) error {
+		space = hosting.Space{
+			ID: NewID(), Shared: true, Handle: hosting.CommonsHandle(app), Slug: kind, Name: "Le chaton", Email: "chaton@example.org",
+			Lang: "fr", Plan: "large", State: hosting.SpaceApproved, CreatedAt: tx.Now,
+		}
+		return tx.InsertSpace(space)
+	})
+	return space, AddInstance(t, s, space, kind, app)
+}
+
 // NewInstance returns an instance of an application for a space. Nothing is stored.
 func NewInstance(s hosting.Space, kind, app string) hosting.Instance {
 	return hosting.Instance{

@@ -1,0 +1,105 @@
+package nomad
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// ErrNotRunning says that no task of that name runs for the job.
+var ErrNotRunning = errors.New("it does not run")
+
+// Exec runs a command inside a running task of the job, without a terminal and with nothing to read, and returns its exit
+// status and the end of what it wrote. Nomad does not end the command when ctx does: it goes on in the task, unseen.
+func (c *Cluster) Exec(ctx context.Context, job, task string, command []string) (code int, output string, err error) {
+	doing := fmt.Sprintf("run a command in task %s of job %s", task, job)
+	alloc, err := c.runningTask(ctx, job, task)
+	if err != nil {
+		return 0, "", err
+	}
+	q, err := c.read(ctx)
+	if err != nil {
+		return 0, "", err
+	}
+	type result struct {
+		code int
+		err  error
+	}
+	var out tail
+	done := make(chan result, 1)
+	// Apart, since the client's handshake heeds no context.
+	go func() {
+		code, err := c.client.Allocations().Exec(ctx, alloc, task, false, command, strings.NewReader(""), &out, &out, nil, q)
+		done <- result{code, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return 0, out.String(), fmt.Errorf("%s: %w", doing, ctx.Err())
+	case r := <-done:
+		switch {
+		case ctx.Err() != nil:
+			return 0, out.String(), fmt.Errorf("%s: %w", doing, ctx.Err())
+		case r.err != nil && strings.Contains(r.err.Error(), "Permission denied"):
+			return 0, "", c.denied(doing, r.err) // said within the connection, without a status
+		case r.err != nil:
+			return 0, out.String(), c.explain(doing, r.err)
+		}
+		return r.code, out.String(), nil
+	}
+}
+
+// runningTask finds the newest allocation of the job in which the task runs.
+func (c *Cluster) runningTask(ctx context.Context, job, task string) (*api.Allocation, error) {
+	var stubs []*api.AllocationListStub
+	err := c.call(ctx, "read the allocations of job "+job, func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		stubs, _, err = c.client.Jobs().Allocations(job, false, r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var newest *api.AllocationListStub
+	for _, stub := range stubs {
+		state := stub.TaskStates[task]
+		runs := stub.ClientStatus == api.AllocClientStatusRunning && state != nil && state.State == "running"
+		if runs && (newest == nil || stub.CreateIndex > newest.CreateIndex) {
+			newest = stub
+		}
+	}
+	if newest == nil {
+		return nil, fmt.Errorf("task %s of job %s: %w", task, job, ErrNotRunning)
+	}
+	return &api.Allocation{ID: newest.ID, NodeID: newest.NodeID, Namespace: newest.Namespace}, nil
+}
+
+// tail keeps the end of what is written to it: the last words of a command say most.
+type tail struct {
+	mu   sync.Mutex
+	kept []byte
+}
+
+const tailSize = 16 << 10 // bytes
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - tailSize; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.ToValidUTF8(string(t.kept), "\ufffd")
+}

@@ -1,0 +1,69 @@
+name      = "own-image"
+kind      = "forms"
+status    = "stable"
+preferred = true
+
+title {
+  fr = "Titre de own-image"
+  en = "Title of own-image"
+}
+
+description {
+  fr = "Pour les essais."
+  en = "For tests."
+}
+
+license    = "AGPL-3.0-or-later"
+charter_ok = true
+upstream   = "https://example.org/own-image"
+
+tenancy   = "instance"
+first_url = "/start"
+backup    = "files"
+upgrade   = "auto-on-start"
+suspend   = "proxy"
+quota     = "volume"
+
+secret "admin_password" {
+  length = 24
+  kind   = "rotatable"
+}
+
+version = "1.0.0"
+tasks   = ["app"]
+
+health {
+  path = "/"
+}
+
+image "app" {
+  reference = "own-image:1.0.0"
+  build     = "https://example.org/own-image/Dockerfile"
+}
+
+variant "native" {
+  version = "1.0.0"
+  tasks   = ["app"]
+
+  health {
+    path = "/"
+  }
+}
+
+plan "starter" {
+  cpu    = 100
+  memory = 128
+  disk   = 100
+}
+
+plan "standard" {
+  cpu    = 200
+  memory = 256
+  disk   = 200
+}
+
+plan "large" {
+  cpu    = 400
+  memory = 512
+  disk   = 400
+}
