@@ -78,7 +78,7 @@ kind "chat" {
     en = "Chat"
   }
   description {
-    fr = "Des échanges d'équipe par salons"
+    fr = "Des échanges d’équipe par salons"
     en = "Team conversations in channels"
   }
 }
@@ -133,7 +133,7 @@ kind "events" {
     en = "Events"
   }
   description {
-    fr = "Annoncer des événements et s'y inscrire"
+    fr = "Annoncer des événements et s’y inscrire"
     en = "Announce events and sign up for them"
   }
 }
@@ -144,8 +144,8 @@ kind "site" {
     en = "Website"
   }
   description {
-    fr = "Le site public de l'association"
-    en = "The association's public website"
+    fr = "Le site public de l’association"
+    en = "The association’s public website"
   }
 }
 
@@ -156,7 +156,7 @@ kind "wiki" {
   }
   description {
     fr = "La mémoire du groupe, page par page"
-    en = "The group's memory, page by page"
+    en = "The group’s memory, page by page"
   }
 }
 
@@ -206,7 +206,7 @@ kind "drop" {
 
 kind "webmail" {
   title {
-    fr = "Webmail"
+    fr = "Courriel en ligne"
     en = "Webmail"
   }
   description {
@@ -244,7 +244,7 @@ kind "devices" {
   }
   description {
     fr = "Dépanner les ordinateurs du groupe"
-    en = "Help with the group's computers"
+    en = "Help with the group’s computers"
   }
 }
 

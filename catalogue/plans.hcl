@@ -7,7 +7,7 @@ plan "starter" {
     en = "Starter"
   }
   description {
-    fr = "Pour essayer, ou pour un petit collectif : jusqu'à 10 personnes, 5 Gio."
+    fr = "Pour essayer, ou pour un petit collectif : jusqu’à 10 personnes, 5 Gio."
     en = "To try things out, or for a small group: up to 10 people, 5 GiB."
   }
   accounts = 10
@@ -17,10 +17,10 @@ plan "starter" {
 plan "standard" {
   title {
     fr = "Association"
-    en = "Standard"
+    en = "Association"
   }
   description {
-    fr = "Pour une association locale : jusqu'à 50 personnes, 40 Gio."
+    fr = "Pour une association locale : jusqu’à 50 personnes, 40 Gio."
     en = "For a local association: up to 50 people, 40 GiB."
   }
   accounts = 50
@@ -30,10 +30,10 @@ plan "standard" {
 plan "large" {
   title {
     fr = "Fédération"
-    en = "Large"
+    en = "Federation"
   }
   description {
-    fr = "Pour une fédération ou un réseau d'associations : jusqu'à 250 personnes, 200 Gio."
+    fr = "Pour une fédération ou un réseau d’associations : jusqu’à 250 personnes, 200 Gio."
     en = "For a federation or a network of associations: up to 250 people, 200 GiB."
   }
   accounts = 250

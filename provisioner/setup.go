@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"framagit.org/frama/frama/catalogue"
+	"framagit.org/frama/frama/provisioner/exchange"
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/store"
 	"framagit.org/frama/frama/services/work"
@@ -81,7 +82,9 @@ func (p *Provisioner) setUpOnce(ctx context.Context, i hosting.Instance, app cat
 	code, output, err := p.Cluster.Exec(limited, i.Job, step.Task, asUser(step.User, step.Command))
 	switch {
 	case errors.Is(limited.Err(), context.DeadlineExceeded) && ctx.Err() == nil:
-		return fmt.Errorf("the command in task %s did not end within %s; it may still be at work there", step.Task, within)
+		// Beside the one that is still at work, another could spoil what both make: a person looks first.
+		return work.Permanent(fmt.Errorf("the command in task %s did not end within %s and may still be at work there: see what the "+
+			"task of job %s does (nomad alloc logs), then retry", step.Task, within, i.Job))
 	case err != nil:
 		return err
 	case code != 0:
@@ -134,8 +137,7 @@ func (p *Provisioner) lastWords(ctx context.Context, i hosting.Instance, app cat
 	return ", and wrote nothing"
 }
 
-// masked hides the secrets of an instance in a text. What is shorter than six characters is none, and hiding it would hide
-// much else.
+// masked hides the secrets of an instance in a text.
 func masked(text string, app catalogue.App, values map[string]string) string {
 	var secrets []string
 	for key, value := range values {
@@ -143,14 +145,9 @@ func masked(text string, app catalogue.App, values map[string]string) string {
 		for _, ending := range []string{"password", "secret", "key"} { // of backing services
 			secret = secret || strings.HasSuffix(key, ending)
 		}
-		if secret && len(value) >= 6 {
+		if secret {
 			secrets = append(secrets, value)
 		}
 	}
-	// The longest first: one may begin with another.
-	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
-	for _, s := range secrets {
-		text = strings.ReplaceAll(text, s, "•••")
-	}
-	return text
+	return exchange.Hide(text, secrets)
 }

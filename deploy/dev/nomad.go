@@ -243,6 +243,8 @@ func (n *Nomad) startAgent(ctx context.Context, config string) error {
 		n.Process, err = Start(ctx, Command{
 			Name: "nomad", Path: n.options.Bin, Args: []string{"agent", "-config", config}, Data: n.options.Data,
 			Ready: n.api.hasLeader, Within: time.Minute, Grace: 15 * time.Second,
+			// Tasks inherit it, and the caller's folder is not in their chroot.
+			Env: []string{"TMPDIR=/tmp"},
 		})
 		if err != nil {
 			return err

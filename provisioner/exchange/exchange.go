@@ -26,6 +26,7 @@ const (
 	usualTimeout = 30 * time.Second
 	usualLimit   = 4 << 20 // bytes of an answer's body
 	shown        = 200     // characters of an answer that an error shows
+	longest      = 1000    // characters of an error: addresses and the client's own words may hold what an answer said
 )
 
 // Exchange is a conversation with one instance. What an answer's captures give stays known, so that a reading finds what
@@ -90,7 +91,7 @@ func (e *Exchange) one(ctx context.Context, client *http.Client, q catalogue.Req
 	defer resp.Body.Close()
 	body, err := e.body(resp)
 	if err != nil {
-		return fmt.Errorf("%s: answered %s, and then: %w", what, resp.Status, late(ctx, err, timeout))
+		return fmt.Errorf("%s: answered %d %s, and then: %w", what, resp.StatusCode, http.StatusText(resp.StatusCode), late(ctx, err, timeout))
 	}
 	if problem := e.judge(q, resp, body); problem != "" {
 		return fmt.Errorf("%s: %s%s", what, problem, e.excerpt(body))
@@ -174,7 +175,7 @@ func (e *Exchange) judge(q catalogue.Request, resp *http.Response, body []byte) 
 	if resp.StatusCode != wanted {
 		came := fmt.Sprintf("answered %d", resp.StatusCode)
 		if to := resp.Header.Get("Location"); to != "" {
-			came += " (to " + to + ")"
+			came += " (to " + clip(e.mask(to), shown) + ")"
 		}
 		return fmt.Sprintf("%s instead of %d", came, wanted)
 	}

@@ -1,6 +1,7 @@
 package nomad
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -84,16 +85,20 @@ func (c *Cluster) runningTask(ctx context.Context, job, task string) (*api.Alloc
 type tail struct {
 	mu   sync.Mutex
 	kept []byte
+	cut  bool
 }
 
-const tailSize = 16 << 10 // bytes
+const (
+	tailSize      = 16 << 10 // bytes
+	longestSecret = 1 << 10  // bytes, and more
+)
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.kept = append(t.kept, p...)
 	if over := len(t.kept) - tailSize; over > 0 {
-		t.kept = append(t.kept[:0], t.kept[over:]...)
+		t.kept, t.cut = append(t.kept[:0], t.kept[over:]...), true
 	}
 	return len(p), nil
 }
@@ -101,5 +106,14 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return strings.ToValidUTF8(string(t.kept), "\ufffd")
+	kept := t.kept
+	if t.cut {
+		// A secret cut in two would be found by nobody who hides secrets: what is left begins with a line, or after one.
+		if _, whole, found := bytes.Cut(kept, []byte("\n")); found && len(whole) > 0 {
+			kept = whole
+		} else {
+			kept = kept[min(longestSecret, len(kept)):]
+		}
+	}
+	return strings.ToValidUTF8(string(kept), "\ufffd")
 }

@@ -37,7 +37,7 @@ func TestExecInsideATask(t *testing.T) {
 
 	many := `i=0; while [ $i -lt 3000 ]; do echo "line $i of many"; i=$((i+1)); done`
 	code, output, err := c.Exec(t.Context(), j.ID, "app", []string{"/bin/sh", "-c", many})
-	if err != nil || code != 0 || len(output) != tailSize || !strings.HasSuffix(output, "line 2999 of many\n") {
+	if err != nil || code != 0 || len(output) > tailSize || len(output) < tailSize-100 || !strings.HasPrefix(output, "line ") || !strings.HasSuffix(output, "line 2999 of many\n") {
 		t.Errorf("much output: status %d, %d bytes, %v", code, len(output), err)
 	}
 

@@ -41,7 +41,10 @@ type Entry struct {
 }
 
 // Variant is one way an application can run, with the version that it installs.
-type Variant struct{ Name, Version string }
+type Variant struct {
+	Name, Version string
+	Here          bool // how this host runs applications
+}
 
 // Catalogue lists every application there is, also those that nobody can ask for: by kind, and of a kind what people get
 // first.
@@ -87,9 +90,9 @@ func (c *Control) entry(app catalogue.App, offer []string) Entry {
 		e.Replacement = bilingual(next.Title)
 	}
 	for _, name := range app.Variants() {
-		v := Variant{Name: name, Version: app.Version(name)}
-		if name == c.options.Variant {
-			e.Variants = slices.Insert(e.Variants, 0, v) // how this host runs applications comes first
+		v := Variant{Name: name, Version: app.Version(name), Here: name == c.options.Variant}
+		if v.Here {
+			e.Variants = slices.Insert(e.Variants, 0, v) // comes first
 		} else {
 			e.Variants = append(e.Variants, v)
 		}

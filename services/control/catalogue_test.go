@@ -51,7 +51,7 @@ func TestCatalogueSaysWhatBecomesOfEachApplication(t *testing.T) {
 		if e := entries["all-lists"]; !e.Own || e.Origin != "testdata/catalogue" || !e.Shared {
 			t.Errorf("the host's own: %+v", e)
 		}
-		if e := entries["etherpad"]; len(e.Variants) != 2 || e.Variants[0].Version == "" || e.Sizes[0].DiskMiB == 0 || e.Own {
+		if e := entries["etherpad"]; len(e.Variants) != 2 || e.Variants[0].Name != c.variant || e.Variants[0].Version == "" || e.Sizes[0].DiskMiB == 0 || e.Own {
 			t.Errorf("etherpad: %+v", e)
 		}
 	}

@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -32,7 +34,7 @@ func TestCatalogueForEverybody(t *testing.T) {
 		"Il fait une courte pause", "160\u00a0Gio", "Rien\u00a0: il est partagé.", "nouveau", "/request")
 	a.lacks(t, `id="calcs"`, "Framadate", "Bureautique")
 	v.get("/catalogue?lang=en").is(t, 200).has(t, "exception to the charter", "One service for all associations", "160\u00a0GiB")
-	v.get("/?lang=fr").has(t, `href="/catalogue"`)
+	v.get("/?lang=fr").has(t, `href="/catalogue"`, "Avec le logiciel libre Nextcloud", "Avec WiseMapping")
 	v.get("/request").has(t, `href="/catalogue"`)
 }
 
@@ -121,12 +123,26 @@ func TestCatalogueForTheStaff(t *testing.T) {
 	b.addUser("revue@example.org", hosting.RoleReviewer)
 	v.signIn("revue@example.org")
 	a := v.get("/admin/catalogue").is(t, 200).has(t, `id="framadate"`, `id="ikiwiki"`, `id="grist"`, `id="pollaris"`, "démonstration",
-		"Remplacée par", `href="/admin/catalogue#pollaris"`, "PostgreSQL", "en conteneurs", "sans conteneur", "toutes les associations",
+		"Remplacée par", `href="/admin/catalogue#pollaris"`, "PostgreSQL", "sans conteneur", "toutes les associations",
 		"rien à installer", "chip-entry-offered", `aria-current="page">Catalogue`)
 	a.lacks(t, "sert encore à")
 	v.get("/admin/catalogue?state=retired").is(t, 200).has(t, `id="framadate"`).lacks(t, `id="pollaris"`)
 	v.get("/admin/catalogue?state=demo").is(t, 200).has(t, `id="ikiwiki"`).lacks(t, `id="etherpad"`)
 	v.get("/admin/catalogue?state=%3Cscript%3E").is(t, 200).has(t, `id="etherpad"`)
+}
+
+// What a host brought along says where it is from, and what it took the place of.
+func TestApplicationsOfTheHost(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.CopyFS(filepath.Join(dir, "etherpad"), os.DirFS("../../catalogue/apps/etherpad")))
+	apps, err := catalogue.Load(dir)
+	must(t, err)
+	b := setupHost(t, apps, nil)
+	b.addUser("revue@example.org", hosting.RoleReviewer)
+	v := b.browser()
+	v.signIn("revue@example.org")
+	v.get("/admin/catalogue").is(t, 200).has(t, "<code>"+dir+"</code>", "à la place de celle de frama")
+	v.get("/catalogue").is(t, 200).lacks(t, dir)
 }
 
 // Who still uses what is retired is told at the top, with where to go.

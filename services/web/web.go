@@ -2,7 +2,7 @@
 //
 // It decodes what browsers send, calls one use case of services/control, and writes a page; it decides nothing. All
 // routes stand in routes.go, and each handler has a file named after its page. Every page works without JavaScript;
-// the two small scripts only spare people a reload.
+// the small scripts only spare people a reload.
 //
 // What protects the pages stands in a file each: headers.go (what browsers may do), guard.go (forged forms),
 // session.go (who is signed in), limit.go (too many attempts), errors.go (what people see when something fails).

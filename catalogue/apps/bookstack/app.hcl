@@ -9,8 +9,8 @@ title {
 }
 
 description {
-  fr = "Écrire ensemble la documentation de l'association : des livres, des chapitres et des pages, avec une recherche et un historique. Chaque personne a un compte, et vous décidez qui lit et qui écrit."
-  en = "Write the association's documentation together: books, chapters and pages, with search and history. Everyone has an account, and you decide who reads and who writes."
+  fr = "Écrire ensemble la documentation de l’association : des livres, des chapitres et des pages, avec une recherche et un historique. Chaque personne a un compte, et vous décidez qui lit et qui écrit."
+  en = "Write the association’s documentation together: books, chapters and pages, with search and history. Everyone has an account, and you decide who reads and who writes."
 }
 
 license    = "MIT"
@@ -23,7 +23,7 @@ docs = [
 unverified = [
   "The image was not run. Upstream publishes none: this one is linuxserver.io's, built from upstream's releases.",
   "The tables users and entities, by which accounts and pages are counted, were not looked up in 26.05.",
-  "Between the first start and the setup step, a minute or so, BookStack knows its public default administrator.",
+  "Until the setup step, BookStack knows its public default administrator: only the ingress may reach the node's ports.",
 ]
 
 tenancy   = "instance" # administrators see everything
@@ -72,6 +72,11 @@ value "title" {
   from = "association"
 }
 
+# The first administrator, who sets a password of their own by "forgotten password".
+value "admin_email" {
+  from = "email"
+}
+
 value "language" {
   from = "language"
 }
@@ -80,7 +85,7 @@ value "language" {
 setup "admin" {
   task = "bookstack"
   command = ["sh", "-c", <<-EOT
-    cd /app/www && s6-setuidgid abc php artisan bookstack:create-admin --initial --name=frama --email="frama@$APP_HOST" \
+    cd /app/www && s6-setuidgid abc php artisan bookstack:create-admin --initial --name=frama --email="$ADMIN_EMAIL" \
       --password="$ADMIN_PASSWORD"
     status=$?
     [ $status -eq 0 ] || [ $status -eq 2 ]
@@ -99,7 +104,7 @@ check "write" {
     method       = "POST"
     path         = "/login"
     content_type = "application/x-www-form-urlencoded"
-    body         = "_token={login_token}&email=frama%40{host}&password={admin_password}"
+    body         = "_token={login_token}&email={admin_email}&password={admin_password}"
     status       = 302
   }
   request "page" {
@@ -128,7 +133,7 @@ check "read" {
     method       = "POST"
     path         = "/login"
     content_type = "application/x-www-form-urlencoded"
-    body         = "_token={read_token}&email=frama%40{host}&password={admin_password}"
+    body         = "_token={read_token}&email={admin_email}&password={admin_password}"
     status       = 302
   }
   request "book" {

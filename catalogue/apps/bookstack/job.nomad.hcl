@@ -8,10 +8,6 @@ variable "job_id" {
   type = string
 }
 
-variable "host" {
-  type = string
-}
-
 variable "url" {
   type = string
 }
@@ -95,8 +91,7 @@ job "bookstack" {
         PGID                      = "1000"
         TZ                        = "Europe/Paris"
         APP_URL                   = var.url
-        APP_HOST                  = var.host # for the setup step; BookStack itself does not read it
-        APP_PROXIES               = "*"      # only the ingress reaches the port
+        APP_PROXIES               = "*" # only the ingress reaches the port
         APP_DEBUG                 = "false"
         SESSION_SECURE_COOKIE     = "true"
         DISABLE_EXTERNAL_SERVICES = "true" # neither Gravatar nor diagrams.net
@@ -125,6 +120,7 @@ job "bookstack" {
           MAIL_PASSWORD={{ .smtp_password.Value | toJSON }}
           MAIL_FROM={{ .smtp_from.Value | toJSON }}
           MAIL_FROM_NAME={{ .title.Value | toJSON }}
+          ADMIN_EMAIL={{ .admin_email.Value | toJSON }}
           ADMIN_PASSWORD={{ .admin_password.Value | toJSON }}
           {{ end -}}
         EOT

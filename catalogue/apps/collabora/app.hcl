@@ -9,7 +9,7 @@ title {
 }
 
 description {
-  fr = "Ouvrir et modifier à plusieurs les textes, tableaux et présentations rangés dans le nuage. Ce moteur sert tous les nuages de l'hébergeur et ne garde aucun document."
+  fr = "Ouvrir et modifier à plusieurs les textes, tableaux et présentations rangés dans le nuage. Ce moteur sert tous les nuages de l’hébergeur et ne garde aucun document."
   en = "Open and edit together the texts, spreadsheets and slides kept in the cloud. This engine serves all clouds of the host and keeps no document."
 }
 

@@ -9,13 +9,13 @@ title {
 }
 
 description {
-  fr = "Remplir un tableau à plusieurs, en même temps, depuis un navigateur. Pas de compte : qui connaît l'adresse d'une feuille peut la modifier."
-  en = "Fill in a spreadsheet together, at the same time, in a browser. No accounts: whoever knows a sheet's address can change it."
+  fr = "Remplir un tableau à plusieurs, en même temps, depuis un navigateur. Pas de compte : qui connaît l’adresse d’une feuille peut la modifier."
+  en = "Fill in a spreadsheet together, at the same time, in a browser. No accounts: whoever knows a sheet’s address can change it."
 }
 
 license    = "CC0-1.0 AND CPAL-1.0 AND Artistic-2.0"
 charter_ok = true
-exceptions = ["CPAL-1.0 demands that the credits of SocialCalc stay visible"]
+exceptions = ["SocialCalc, the part that calculates, is under CPAL-1.0: its credits have to stay visible."]
 upstream   = "https://github.com/audreyt/ethercalc"
 
 docs = [

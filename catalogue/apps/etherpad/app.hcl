@@ -9,8 +9,8 @@ title {
 }
 
 description {
-  fr = "Écrire un texte à plusieurs, en même temps, depuis un navigateur. Pas de compte : qui connaît l'adresse d'un pad peut y écrire. Chaque version est gardée."
-  en = "Write a text together, at the same time, in a browser. No accounts: whoever knows a pad's address can write in it. Every version is kept."
+  fr = "Écrire un texte à plusieurs, en même temps, depuis un navigateur. Pas de compte : qui connaît l’adresse d’un pad peut y écrire. Chaque version est gardée."
+  en = "Write a text together, at the same time, in a browser. No accounts: whoever knows a pad’s address can write in it. Every version is kept."
 }
 
 license    = "Apache-2.0"

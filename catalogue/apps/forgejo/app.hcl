@@ -9,8 +9,8 @@ title {
 }
 
 description {
-  fr = "Garder le code et les textes d'un projet avec toutes leurs versions, signaler des problèmes, proposer et relire des changements. Les comptes sont créés par votre association."
-  en = "Keep a project's code and texts with all their versions, report problems, propose and review changes. Your association creates the accounts."
+  fr = "Garder le code et les textes d’un projet avec toutes leurs versions, signaler des problèmes, proposer et relire des changements. Les comptes sont créés par votre association."
+  en = "Keep a project’s code and texts with all their versions, report problems, propose and review changes. Your association creates the accounts."
 }
 
 license    = "GPL-3.0-or-later"
@@ -25,7 +25,7 @@ unverified = [
 
 tenancy   = "instance" # administrators see every account and every private repository
 first_url = "/"
-backup    = "stop+files" # repositories change while they are copied; frama dumps the database with them
+backup    = "quiesce+dump+files" # a repository that changes while it is copied may be broken in the copy
 upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "app-account"

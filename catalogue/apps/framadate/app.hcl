@@ -9,8 +9,8 @@ title {
 }
 
 description {
-  fr = "Retiré : passez à Pollaris. Framadate n'est plus entretenu depuis 2022 ; Pollaris fait la même chose, choisir une date ou donner son avis sans compte, et reçoit des corrections. Vos anciens sondages restent lisibles tant que votre espace les garde."
-  en = "Retired: migrate to Pollaris. Framadate has had no upkeep since 2022; Pollaris does the same, choosing a date or giving an opinion without an account, and gets fixes. Your old polls stay readable as long as your space keeps them."
+  fr = "Retiré : passez à Pollaris. Framadate n’est plus entretenu depuis 2022 ; Pollaris fait la même chose, choisir une date ou donner son avis sans compte, et reçoit des corrections. Exportez d’abord les résultats que vous voulez garder."
+  en = "Retired: migrate to Pollaris. Framadate has had no upkeep since 2022; Pollaris does the same, choosing a date or giving an opinion without an account, and gets fixes. First export the results you want to keep."
 }
 
 license    = "CECILL-B"

@@ -8,8 +8,8 @@ title {
 }
 
 description {
-  fr = "Des tableaux liés entre eux, comme une petite base de données : adhésions, stocks, plannings. La personne référente les crée avec la clé de l'association, et donne aux autres un lien pour lire ou modifier."
-  en = "Tables linked to one another, like a small database: members, stocks, rotas. The contact person makes them with the association's key, and gives others a link to read or change them."
+  fr = "Des tableaux liés entre eux, comme une petite base de données : adhésions, stocks, permanences. La personne référente les crée avec la clé de l’association, et donne aux autres un lien pour lire ou modifier."
+  en = "Tables linked to one another, like a small database: members, stocks, rotas. The contact person makes them with the association’s key, and gives others a link to read or change them."
 }
 
 license    = "Apache-2.0"
@@ -48,6 +48,7 @@ volume {
   gid = 1001
 }
 
+# The oss image is the free part alone; gristlabs/grist also holds code that is not free.
 image "grist" {
   reference = "docker.io/gristlabs/grist-oss:1.7.17"
 }

@@ -9,7 +9,7 @@ title {
 }
 
 description {
-  fr = "Poser une question à un groupe et compter les voix. Pas de compte : qui connaît l'adresse peut voter, ajouter une réponse et créer un sondage."
+  fr = "Poser une question à un groupe et compter les voix. Pas de compte : qui connaît l’adresse peut voter, ajouter une réponse et créer un sondage."
   en = "Ask a group a question and count the votes. No accounts: whoever knows the address can vote, add an answer and make a poll."
 }
 

@@ -9,7 +9,7 @@ title {
 }
 
 description {
-  fr = "Se réunir en vidéo depuis un navigateur, sans compte : vous inventez le nom d'un salon et envoyez son adresse. Partage d'écran, discussion écrite, salle d'attente et mot de passe. Rien n'est enregistré."
+  fr = "Se réunir en vidéo depuis un navigateur, sans compte : vous inventez le nom d’un salon et envoyez son adresse. Partage d’écran, discussion écrite, salle d’attente et mot de passe. Rien n’est enregistré."
   en = "Meet by video in a browser, without an account: you make up the name of a room and send its address. Screen sharing, chat, waiting room and password. Nothing is recorded."
 }
 

@@ -1,6 +1,6 @@
 name      = "liberaforms"
 kind      = "forms"
-status    = "stable"
+status    = "beta"
 preferred = true
 
 title {
@@ -13,7 +13,7 @@ description {
   en = "Forms online: registrations, surveys, orders. The contact person opens accounts for those who make forms; a link is enough to answer."
 }
 
-license    = "AGPL-3.0-or-later AND BSD-2-Clause" # the latter is of nginx, which serves its images
+license    = "AGPL-3.0-or-later"
 charter_ok = true
 upstream   = "https://codeberg.org/LiberaForms/server"
 
@@ -26,6 +26,7 @@ unverified = [
   "The sources of version 4 could not be had: settings come from YunoHost's package of 4.10.0, commands, tables and paths from version 2.",
   "The image of Containerfile was not built here.",
   "No trial object: what signing in and making a form ask for in version 4 is not known.",
+  "Whether later versions of the AGPL may be chosen: packages of others disagree.",
   "Whether SMTP's encryption is still written SSL or STARTTLS, and DB_PORT still read.",
 ]
 
@@ -56,7 +57,7 @@ image "app" {
 }
 
 image "web" {
-  reference = "docker.io/library/nginx:1.28.0-alpine"
+  reference = "docker.io/library/nginx:1.30.5-alpine"
 }
 
 image "migrate" {

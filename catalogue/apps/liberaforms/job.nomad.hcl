@@ -275,7 +275,7 @@ job "liberaforms" {
       user   = "1000:1000"
 
       config {
-        image           = "docker.io/library/nginx:1.28.0-alpine"
+        image           = "docker.io/library/nginx:1.30.5-alpine"
         ports           = ["http"]
         readonly_rootfs = true
         command         = "nginx"

@@ -9,7 +9,7 @@ title {
 }
 
 description {
-  fr = "Discuter et décider en groupe, sans réunion : un sujet, des propositions, des votes de plusieurs sortes et une conclusion que tout le monde retrouve. On entre dans un groupe par invitation, et l'on reçoit ce qui se passe par courriel."
+  fr = "Discuter et décider en groupe, sans réunion : un sujet, des propositions, des votes de plusieurs sortes et une conclusion que tout le monde retrouve. On entre dans un groupe par invitation, et l’on reçoit ce qui se passe par courriel."
   en = "Discuss and decide as a group, without a meeting: a topic, proposals, votes of several kinds and an outcome that everybody finds again. People join a group by invitation and get the news by mail."
 }
 
@@ -55,12 +55,13 @@ image "hocuspocus" {
   reference = "docker.io/loomio/loomio:3.9.0"
 }
 
+# Valkey, which takes the place of Redis.
 image "redis" {
-  reference = "docker.io/library/redis:8.8.0-alpine"
+  reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
 
 image "proxy" {
-  reference = "docker.io/library/nginx:1.30.6-alpine"
+  reference = "docker.io/library/nginx:1.30.5-alpine"
 }
 
 health {

@@ -69,8 +69,11 @@ locals {
     NOTIFICATIONS_EMAIL_ADDRESS={{ .smtp_from.Value | toJSON }}
     SMTP_SERVER={{ .smtp_host.Value | toJSON }}
     SMTP_PORT={{ .smtp_port.Value | toJSON }}
+    {{ if .smtp_user.Value -}}
+    SMTP_AUTH=plain
     SMTP_USERNAME={{ .smtp_user.Value | toJSON }}
     SMTP_PASSWORD={{ .smtp_password.Value | toJSON }}
+    {{ end -}}
     {{ if eq .smtp_port.Value "465" -}}
     SMTP_USE_SSL=1
     {{ end -}}
@@ -144,7 +147,6 @@ job "loomio" {
         REDIS_CACHE_URL              = "redis://127.0.0.1:6379/0"
         ACTIVE_STORAGE_SERVICE       = "local"
         ASSUME_SSL                   = "1" # the ingress speaks https
-        SMTP_AUTH                    = "plain"
         SMTP_DOMAIN                  = var.host
         USE_RACK_ATTACK              = "1"
         FEATURES_DISABLE_CREATE_USER = "1" # by invitation
@@ -210,7 +212,6 @@ job "loomio" {
         REDIS_CACHE_URL        = "redis://127.0.0.1:6379/0"
         ACTIVE_STORAGE_SERVICE = "local"
         ASSUME_SSL             = "1"
-        SMTP_AUTH              = "plain"
         SMTP_DOMAIN            = var.host
         MALLOC_ARENA_MAX       = "2"
       }
@@ -264,9 +265,9 @@ job "loomio" {
       }
 
       config {
-        image = "docker.io/library/redis:8.8.0-alpine"
+        image = "docker.io/valkey/valkey:8.1.10-alpine"
         args = [
-          "redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "/tmp",
+          "valkey-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "/tmp",
           "--maxmemory", "${floor(local.small_memory * 3 / 4)}mb", "--maxmemory-policy", "allkeys-lru",
         ]
         readonly_rootfs = true
@@ -285,7 +286,7 @@ job "loomio" {
       driver = "docker"
 
       config {
-        image = "docker.io/library/nginx:1.30.6-alpine"
+        image = "docker.io/library/nginx:1.30.5-alpine"
         ports = ["http"]
 
         mount {

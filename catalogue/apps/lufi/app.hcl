@@ -8,7 +8,7 @@ title {
 }
 
 description {
-  fr = "Envoyer un fichier trop lourd pour un courriel : il est chiffré dans le navigateur, et le lien s'efface à la date choisie ou après le premier téléchargement. Pas de compte."
+  fr = "Envoyer un fichier trop lourd pour un courriel : il est chiffré dans le navigateur, et le lien s’efface à la date choisie ou après le premier téléchargement. Pas de compte."
   en = "Send a file too large for a mail: it is encrypted in the browser, and the link goes away on the day you choose or after the first download. No accounts."
 }
 

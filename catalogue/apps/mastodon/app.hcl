@@ -9,13 +9,13 @@ title {
 }
 
 description {
-  fr = "Publier des nouvelles et discuter avec tout le Fédivers, depuis le serveur de votre association. Les inscriptions sont fermées au départ : vous invitez qui vous voulez. L'adresse choisie est définitive."
-  en = "Publish news and talk with the whole Fediverse, from your association's own server. Registration is closed at first: you invite whom you like. The address you choose is for ever."
+  fr = "Publier des nouvelles et discuter avec tout le Fédivers, depuis le serveur de votre association. Les inscriptions sont fermées au départ : vous invitez qui vous voulez. L’adresse choisie est définitive."
+  en = "Publish news and talk with the whole Fediverse, from your association’s own server. Registration is closed at first: you invite whom you like. The address you choose is for ever."
 }
 
 license    = "AGPL-3.0-or-later"
 charter_ok = true
-exceptions = ["Posts and profiles are copied to other servers by nature: say so in the terms, deletion there is a request"]
+exceptions = ["Posts and profiles are copied to other servers by nature: that they are deleted there can only be asked for."]
 upstream   = "https://github.com/mastodon/mastodon"
 docs = [
   "https://github.com/mastodon/mastodon/blob/main/.env.production.sample",
@@ -30,9 +30,9 @@ unverified = [
 
 tenancy        = "instance"
 first_url      = "/"
-backup         = "quiesce+dump+files" # the volume holds media, queues and the keys of push messages
-upgrade        = "migrate-command"    # done at each start, before the first page
-permanent_host = true                 # other servers know every account by it
+backup         = "dump+files"      # the volume holds media, queues and the keys of push messages
+upgrade        = "migrate-command" # done at each start, before the first page
+permanent_host = true              # other servers know every account by it
 suspend        = "proxy"
 quota          = "ingress"
 
@@ -56,12 +56,13 @@ image "streaming" {
   reference = "ghcr.io/mastodon/mastodon-streaming:v4.7.4"
 }
 
+# Valkey, which takes the place of Redis.
 image "redis" {
-  reference = "docker.io/library/redis:8.8.0-alpine"
+  reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
 
 image "proxy" {
-  reference = "docker.io/library/nginx:1.30.6-alpine"
+  reference = "docker.io/library/nginx:1.30.5-alpine"
 }
 
 health {
@@ -160,19 +161,19 @@ plan "starter" {
   cpu        = 800
   memory     = 1536
   memory_max = 3584
-  disk       = 10240
+  disk       = 4096
 }
 
 plan "standard" {
   cpu        = 1200
   memory     = 2048
   memory_max = 5120
-  disk       = 40960
+  disk       = 30720
 }
 
 plan "large" {
   cpu        = 2400
   memory     = 4096
   memory_max = 8192
-  disk       = 204800
+  disk       = 153600
 }

@@ -322,10 +322,10 @@ job "mastodon" {
       }
 
       config {
-        image   = "docker.io/library/redis:8.8.0-alpine"
+        image   = "docker.io/valkey/valkey:8.1.10-alpine"
         command = "sh"
         args = ["-c", <<-EOT
-          mkdir -p /volume/redis && exec redis-server --bind 127.0.0.1 --dir /volume/redis --appendonly yes --save ''
+          mkdir -p /volume/redis && exec valkey-server --bind 127.0.0.1 --dir /volume/redis --appendonly yes --save ''
         EOT
         ]
       }
@@ -348,7 +348,7 @@ job "mastodon" {
       driver = "docker"
 
       config {
-        image = "docker.io/library/nginx:1.30.6-alpine"
+        image = "docker.io/library/nginx:1.30.5-alpine"
         ports = ["http"]
 
         mount {

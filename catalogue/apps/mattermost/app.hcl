@@ -9,14 +9,17 @@ title {
 }
 
 description {
-  fr = "Discuter en équipe : des canaux par sujet, des messages privés, des fichiers et une recherche, dans le navigateur ou avec les applications. Les membres entrent par une invitation. C'est Mostlymatter, la version de Framasoft sans limite du nombre de personnes."
-  en = "Talk as a team: channels by topic, private messages, files and search, in a browser or with the apps. Members join by invitation. This is Mostlymatter, Framasoft's edition without a limit on the number of people."
+  fr = "Discuter en équipe : des canaux par sujet, des messages privés, des fichiers et une recherche, dans le navigateur ou avec les applications. Les membres entrent par une invitation. C’est Mostlymatter, la version de Framasoft sans limite du nombre de comptes."
+  en = "Talk as a team: channels by topic, private messages, files and search, in a browser or with the apps. Members join by invitation. This is Mostlymatter, Framasoft’s edition without a limit on the number of accounts."
 }
 
 # The server is AGPL; parts of the sources (its public packages, the web client) are Apache-2.0.
 license    = "AGPL-3.0-only AND Apache-2.0"
 charter_ok = true
-exceptions = ["Publish where the sources of the running Mostlymatter are: Mattermost's own binaries of the team edition stop at 250 people and carry other terms, which is why frama does not use them"]
+exceptions = [
+  "What runs is Mostlymatter, which Framasoft builds from the free sources: Mattermost's own binaries stop at 250 people and carry other terms.",
+  "AGPL-3.0: the host says where the sources of the very version that runs are.",
+]
 upstream   = "https://framagit.org/framasoft/framateam/mostlymatter"
 docs = [
   "https://docs.mattermost.com/configure/environment-variables.html",

@@ -123,7 +123,6 @@ job "mattermost" {
         MM_FILESETTINGS_MAXFILESIZE                   = "104857600" # bytes
         MM_EMAILSETTINGS_SENDEMAILNOTIFICATIONS       = "true"
         MM_EMAILSETTINGS_REQUIREEMAILVERIFICATION     = "true"
-        MM_EMAILSETTINGS_ENABLESMTPAUTH               = "true"
         MM_EMAILSETTINGS_SENDPUSHNOTIFICATIONS        = "false" # would send messages to servers of Mattermost, Inc.
       }
 
@@ -143,6 +142,7 @@ job "mattermost" {
           MM_EMAILSETTINGS_SMTPSERVER={{ .smtp_host.Value | toJSON }}
           MM_EMAILSETTINGS_SMTPPORT={{ .smtp_port.Value | toJSON }}
           MM_EMAILSETTINGS_CONNECTIONSECURITY={{ if eq .smtp_port.Value "465" }}TLS{{ else }}STARTTLS{{ end }}
+          MM_EMAILSETTINGS_ENABLESMTPAUTH={{ if .smtp_user.Value }}true{{ else }}false{{ end }}
           MM_EMAILSETTINGS_SMTPUSERNAME={{ .smtp_user.Value | toJSON }}
           MM_EMAILSETTINGS_SMTPPASSWORD={{ .smtp_password.Value | toJSON }}
           MM_EMAILSETTINGS_FEEDBACKEMAIL={{ .smtp_from.Value | toJSON }}

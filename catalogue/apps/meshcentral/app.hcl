@@ -1,6 +1,7 @@
-name   = "meshcentral"
-kind   = "devices"
-status = "beta"
+name      = "meshcentral"
+kind      = "devices"
+status    = "beta"
+preferred = true
 
 title {
   fr = "MeshCentral"
@@ -8,8 +9,8 @@ title {
 }
 
 description {
-  fr = "S'occuper à distance des ordinateurs de l'association : voir s'ils vont bien, prendre la main sur l'écran, envoyer un fichier. Un petit programme est à installer sur chacun."
-  en = "Look after the association's computers from afar: see how they are, take over the screen, send a file. A small program has to be installed on each."
+  fr = "S’occuper à distance des ordinateurs de l’association : voir s’ils vont bien, prendre la main sur l’écran, envoyer un fichier. Un petit programme est à installer sur chacun."
+  en = "Look after the association’s computers from afar: see how they are, take over the screen, send a file. A small program has to be installed on each."
 }
 
 license    = "Apache-2.0"
@@ -21,6 +22,7 @@ docs = [
 ]
 unverified = [
   "Settings, first account and check were tried with 1.1.55 as a plain process, not with the image of 1.1.59.",
+  "tlsOffload takes private addresses only: an ingress with a public address shows up as every visitor's address.",
   "Modules that the image lacks (mail, second factors) are fetched from npm at the first start.",
 ]
 
@@ -129,10 +131,10 @@ variant "native" {
   }
 }
 
-# Of the user "admin".
+# Of the user "admin". Kept by the application itself from the first start on: another value here would fit nothing.
 secret "admin_password" {
   length = 32
-  kind   = "rotatable"
+  kind   = "permanent"
 }
 
 # What the form for new accounts would ask, were it ever open. Nobody knows it: administrators make accounts.

@@ -1,6 +1,7 @@
-name   = "mobilizon"
-kind   = "events"
-status = "beta"
+name      = "mobilizon"
+kind      = "events"
+status    = "beta"
+preferred = true
 
 title {
   fr = "Mobilizon"
@@ -8,12 +9,13 @@ title {
 }
 
 description {
-  fr = "Annoncer des événements, s'y inscrire, et animer des groupes : discussions, ressources, actualités. Les événements se suivent aussi depuis les autres sites Mobilizon et depuis Mastodon."
+  fr = "Annoncer des événements, s’y inscrire, et animer des groupes : discussions, ressources, actualités. Les événements se suivent aussi depuis les autres sites Mobilizon et depuis Mastodon."
   en = "Announce events, sign up for them, and run groups: discussions, resources, news. Events can also be followed from other Mobilizon sites and from Mastodon."
 }
 
 license    = "AGPL-3.0-or-later"
 charter_ok = true
+exceptions = ["Browsers fetch maps from openstreetmap.org, and places are looked up at nominatim.openstreetmap.org."]
 upstream   = "https://framagit.org/kaihuri/mobilizon"
 docs = [
   "https://docs.mobilizon.org/",
@@ -21,7 +23,6 @@ docs = [
 ]
 unverified = [
   "Checked against the sources of 5.1.3; those of 5.2.4 could not be read, only that its image is published and run by others.",
-  "Addresses of events are looked up at nominatim.openstreetmap.org, and maps drawn from openstreetmap.org: a host with a server of its own sets it in the job.",
 ]
 
 tenancy        = "instance" # groups would also let associations share one
@@ -113,9 +114,10 @@ usage "events" {
   query = "SELECT COUNT(*) FROM events WHERE local AND NOT draft"
 }
 
+# Kept by the application itself from the setup on: another value here would fit nothing.
 secret "admin_password" {
   length = 32
-  kind   = "rotatable"
+  kind   = "permanent"
 }
 
 # Signs cookies.

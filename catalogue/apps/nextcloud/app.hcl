@@ -9,11 +9,11 @@ title {
 }
 
 description {
-  fr = "Les fichiers, agendas, contacts et tâches de l'association, partagés entre ses membres. Chaque personne a son compte, et se synchronise avec son ordinateur et son téléphone."
-  en = "The association's files, calendars, contacts and tasks, shared among its members. Each person has an account, and synchronises with a computer and a phone."
+  fr = "Les fichiers, agendas, contacts et tâches de l’association, partagés entre ses membres. Chaque personne a son compte, et retrouve tout sur son ordinateur et son téléphone."
+  en = "The association’s files, calendars, contacts and tasks, shared among its members. Each person has an account, and finds everything again on a computer and a phone."
 }
 
-license    = "AGPL-3.0-or-later AND BSD-3-Clause" # the latter is of Valkey, its cache
+license    = "AGPL-3.0-or-later"
 charter_ok = true
 upstream   = "https://github.com/nextcloud/server"
 
@@ -39,12 +39,12 @@ suspend   = "app-maintenance" # occ maintenance:mode
 quota     = "app-instance"    # groupquota of the group that holds everyone
 
 includes "forms" {
-  fr = "Nextcloud contient de quoi faire des formulaires : l'application Forms."
+  fr = "Nextcloud contient de quoi faire des formulaires : l’application Forms."
   en = "Nextcloud can make forms: its application Forms."
 }
 
 includes "polls" {
-  fr = "Nextcloud contient de quoi faire des sondages de dates : l'application Polls."
+  fr = "Nextcloud contient de quoi faire des sondages de dates : l’application Polls."
   en = "Nextcloud can make date polls: its application Polls."
 }
 
@@ -74,6 +74,7 @@ image "cron" {
   reference = "docker.io/library/nextcloud:33.0.7-apache"
 }
 
+# Valkey, which takes the place of Redis.
 image "redis" {
   reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
@@ -121,15 +122,16 @@ usage "polls" {
   query = "SELECT count(*) FROM oc_polls_polls"
 }
 
-# First administrator. The contact sets a password of their own by "forgotten password".
+# First administrator. The contact sets a password of their own by "forgotten password". Nextcloud itself keeps this one and
+# the next from the installation on: other values here would fit nothing.
 secret "admin_password" {
   length = 32
-  kind   = "rotatable"
+  kind   = "permanent"
 }
 
 secret "check_password" {
   length = 32
-  kind   = "rotatable"
+  kind   = "permanent"
 }
 
 value "email" {

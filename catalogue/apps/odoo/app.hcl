@@ -9,13 +9,13 @@ title {
 }
 
 description {
-  fr = "Gérer l'association : adhésions et contacts, comptabilité, factures, stocks, événements. Vous ajoutez les modules dont vous avez besoin dans l'édition libre d'Odoo. Les comptes sont créés par votre association."
-  en = "Run the association: members and contacts, accounting, invoices, stock, events. You add the modules you need from the free edition of Odoo. Your association creates the accounts."
+  fr = "Gérer l’association : contacts, factures et paiements, stocks, événements. Vous ajoutez les modules dont vous avez besoin dans l’édition libre d’Odoo. Les comptes sont créés par votre association."
+  en = "Run the association: contacts, invoices and payments, stock, events. You add the modules you need from the free edition of Odoo. Your association creates the accounts."
 }
 
 license    = "LGPL-3.0-only"
 charter_ok = true
-exceptions = ["The list of modules also shows ones of the paid edition, which cannot be installed here: say so where Odoo is offered"]
+exceptions = ["The list of modules also shows ones of the paid edition, which cannot be installed here."]
 upstream   = "https://github.com/odoo/odoo"
 docs = [
   "https://github.com/odoo/docker/tree/master/19.0",

@@ -8,7 +8,7 @@ title {
 }
 
 description {
-  fr = "Ouvrir et modifier à plusieurs les textes, tableaux et présentations rangés dans le nuage, au plus près de Word et d'Excel. Ce moteur sert tous les nuages de l'hébergeur."
+  fr = "Ouvrir et modifier à plusieurs les textes, tableaux et présentations rangés dans le nuage, au plus près de Word et d’Excel. Ce moteur sert tous les nuages de l’hébergeur."
   en = "Open and edit together the texts, spreadsheets and slides kept in the cloud, as close as possible to Word and Excel. This engine serves all clouds of the host."
 }
 

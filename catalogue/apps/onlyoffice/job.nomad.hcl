@@ -93,6 +93,8 @@ job "onlyoffice" {
         JWT_ENABLED              = "true"
         JWT_HEADER               = "Authorization"
         WOPI_ENABLED             = "false"
+        ADMINPANEL_ENABLED       = "false"
+        EXAMPLE_ENABLED          = "false"
         PLUGINS_ENABLED          = "false" # plugins are pages of third parties
         METRICS_ENABLED          = "false"
         NGINX_ACCESS_LOG         = "false"

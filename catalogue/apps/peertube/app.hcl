@@ -1,6 +1,7 @@
-name   = "peertube"
-kind   = "videos"
-status = "beta"
+name      = "peertube"
+kind      = "videos"
+status    = "beta"
+preferred = true
 
 title {
   fr = "PeerTube"
@@ -8,8 +9,8 @@ title {
 }
 
 description {
-  fr = "Publier les vidéos de l'association sans passer par une plateforme publicitaire. Chaque personne a ses chaînes ; le site est relié à tous les autres PeerTube, d'où l'on peut s'abonner et commenter."
-  en = "Publish the association's videos without a platform that lives on advertising. Everyone has channels of their own; the site is linked to all other PeerTube sites, from which people can subscribe and comment."
+  fr = "Publier les vidéos de l’association sans passer par une plateforme publicitaire. Chaque personne a ses chaînes ; le site est relié à tous les autres PeerTube, d’où l’on peut s’abonner et commenter."
+  en = "Publish the association’s videos without a platform that lives on advertising. Everyone has channels of their own; the site is linked to all other PeerTube sites, from which people can subscribe and comment."
 }
 
 license    = "AGPL-3.0-only"
@@ -22,6 +23,7 @@ docs = [
 unverified = [
   "Upstream puts its own nginx in front; here the ingress speaks to PeerTube itself, which upstream's Traefik example did too.",
   "Versions that mask the secret of /api/v1/oauth-clients/local would fail the check at its second request.",
+  "PEERTUBE_TRUST_PROXY takes private addresses only: an ingress with a public address shows up as every visitor's address.",
   "Live video (RTMP, port 1935) is not routed, and so stays switched off.",
 ]
 
@@ -57,9 +59,9 @@ image "peertube" {
   reference = "docker.io/chocobozzz/peertube:v8.2.4"
 }
 
-# Valkey: Redis as free software (BSD-3-Clause).
+# Valkey, which takes the place of Redis.
 image "redis" {
-  reference = "docker.io/valkey/valkey:9.0.3"
+  reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
 
 # A channel, since a video is no text. Each account may have 20.
@@ -116,10 +118,10 @@ usage "bytes" {
   field = "totalLocalVideoFilesSize"
 }
 
-# Of the user "root"; read at the first start only.
+# Of the user "root". Kept by the application itself from the first start on: another value here would fit nothing.
 secret "admin_password" {
   length = 32
-  kind   = "rotatable"
+  kind   = "permanent"
 }
 
 # Encrypts what is in the database: codes of two-factor sign-in.

@@ -99,7 +99,7 @@ job "peertube" {
       }
 
       config {
-        image   = "docker.io/valkey/valkey:9.0.3"
+        image   = "docker.io/valkey/valkey:8.1.10-alpine"
         command = "sh"
         # Transcoding and deliveries that were queued must outlive a restart. PeerTube's folder of settings, too, must be
         # there before it writes to it.

@@ -1,6 +1,7 @@
-name   = "piwigo"
-kind   = "photos"
-status = "beta"
+name      = "piwigo"
+kind      = "photos"
+status    = "beta"
+preferred = true
 
 title {
   fr = "Piwigo"
@@ -8,8 +9,8 @@ title {
 }
 
 description {
-  fr = "Ranger les photos de l'association en albums et les partager : avec tout le monde, ou seulement avec les personnes et les groupes choisis. Elles s'ajoutent depuis un navigateur ou un téléphone."
-  en = "Keep the association's photos in albums and share them: with everyone, or only with the people and groups you choose. Add them from a browser or a phone."
+  fr = "Ranger les photos de l’association en albums et les partager : avec tout le monde, ou seulement avec les personnes et les groupes choisis. Elles s’ajoutent depuis un navigateur ou un téléphone."
+  en = "Keep the association’s photos in albums and share them: with everyone, or only with the people and groups you choose. Add them from a browser or a phone."
 }
 
 license    = "GPL-2.0-or-later"
@@ -111,10 +112,10 @@ usage "photos" {
   query = "SELECT COUNT(*) FROM piwigo_images"
 }
 
-# Of the user "admin".
+# Of the user "admin". Kept by the application itself from the setup on: another value here would fit nothing.
 secret "admin_password" {
   length = 32
-  kind   = "rotatable"
+  kind   = "permanent"
 }
 
 value "title" {

@@ -1,6 +1,6 @@
 name      = "pollaris"
 kind      = "polls"
-status    = "stable"
+status    = "beta"
 preferred = true
 
 title {
@@ -10,7 +10,7 @@ title {
 
 description {
   fr = "Trouver une date, ou choisir entre plusieurs propositions. Pas de compte : un lien pour répondre, un autre pour gérer son sondage. Un sondage est effacé six mois après sa fin."
-  en = "Find a date, or choose between proposals. No accounts: one link to answer, another to manage one's poll. A poll is deleted six months after its end."
+  en = "Find a date, or choose between several proposals. No accounts: one link to answer, another to manage your poll. A poll is deleted six months after its end."
 }
 
 license    = "AGPL-3.0-or-later"

@@ -53,8 +53,9 @@ locals {
     {{- $server := printf "%s:%s" .db_host.Value .db_port.Value }}
     DATABASE_URL={{ printf "postgresql://%s:%s@%s/%s?serverVersion=15&charset=utf8" $user $password $server $name | toJSON }}
     {{- $scheme := "smtp" }}{{ if eq .smtp_port.Value "465" }}{{ $scheme = "smtps" }}{{ end }}
-    {{- $account := printf "%s:%s" (.smtp_user.Value | urlquery) (.smtp_password.Value | urlquery) }}
-    MAILER_DSN={{ printf "%s://%s@%s:%s" $scheme $account .smtp_host.Value .smtp_port.Value | toJSON }}
+    {{- $account := "" }}
+    {{- if .smtp_user.Value }}{{ $account = printf "%s:%s@" (.smtp_user.Value | urlquery) (.smtp_password.Value | urlquery) }}{{ end }}
+    MAILER_DSN={{ printf "%s://%s%s:%s" $scheme $account .smtp_host.Value .smtp_port.Value | toJSON }}
     MAILER_FROM={{ .smtp_from.Value | toJSON }}
     MAILER_FROM_NAME={{ .title.Value | regexReplaceAll "[^\\pL\\pN '.-]" " " | toJSON }}
     {{ end -}}

@@ -14,7 +14,7 @@ description {
 
 license    = "AGPL-3.0-or-later"
 charter_ok = true
-exceptions = ["Upstream asks for a paid licence key where more than one person has an account (an honour system: nothing is blocked)"]
+exceptions = ["Upstream asks for a paid licence key as soon as a second person has an account, without blocking anything; here only one has."]
 upstream   = "https://github.com/lukevella/rallly"
 
 docs = [

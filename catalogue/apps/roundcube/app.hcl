@@ -1,6 +1,7 @@
-name   = "roundcube"
-kind   = "webmail"
-status = "beta"
+name      = "roundcube"
+kind      = "webmail"
+status    = "beta"
+preferred = true
 
 title {
   fr = "Roundcube"
@@ -8,8 +9,8 @@ title {
 }
 
 description {
-  fr = "Lire et écrire ses courriels depuis n'importe quel navigateur, avec un carnet d'adresses et des modèles de réponse. On se connecte avec l'adresse et le mot de passe de sa boîte."
-  en = "Read and write mail from any browser, with an address book and ready-made answers. You sign in with your mailbox's address and password."
+  fr = "Lire et écrire ses courriels depuis n’importe quel navigateur, avec un carnet d’adresses et des modèles de réponse. On se connecte avec l’adresse et le mot de passe de sa boîte."
+  en = "Read and write mail from any browser, with an address book and ready-made answers. You sign in with your mailbox’s address and password."
 }
 
 license    = "GPL-3.0-or-later"

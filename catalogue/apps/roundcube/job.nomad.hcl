@@ -72,6 +72,12 @@ job "roundcube" {
           target   = "/usr/local/etc/php/conf.d/zz-frama.ini"
           readonly = true
         }
+        mount {
+          type     = "bind"
+          source   = "local/apache.conf"
+          target   = "/etc/apache2/conf-enabled/zz-frama.conf"
+          readonly = true
+        }
       }
 
       env {
@@ -122,6 +128,21 @@ job "roundcube" {
           memory_limit = 128M
           post_max_size = 26M
           upload_max_filesize = 25M
+        EOT
+      }
+
+      # Each of Apache's processes may take some 32 MiB: no more of them than fit.
+      template {
+        destination = "local/apache.conf"
+        perms       = "0444"
+        data        = <<-EOT
+          <IfModule mpm_prefork_module>
+            StartServers 2
+            MinSpareServers 2
+            MaxSpareServers 4
+            MaxRequestWorkers ${max(5, floor(var.memory_max / 32))}
+            MaxConnectionsPerChild 1000
+          </IfModule>
         EOT
       }
 

@@ -9,7 +9,7 @@ title {
 }
 
 description {
-  fr = "Envoyer un fichier trop lourd pour un courriel : il est chiffré dans le navigateur, et le lien s'efface après quelques jours ou quelques téléchargements. Pas de compte."
+  fr = "Envoyer un fichier trop lourd pour un courriel : il est chiffré dans le navigateur, et le lien s’efface après quelques jours ou quelques téléchargements. Pas de compte."
   en = "Send a file too large for a mail: it is encrypted in the browser, and the link goes away after some days or downloads. No accounts."
 }
 
@@ -50,9 +50,9 @@ image "send" {
   reference = "registry.gitlab.com/timvisee/send:v3.4.27"
 }
 
-# Valkey: Redis as free software (BSD-3-Clause).
+# Valkey, which takes the place of Redis.
 image "redis" {
-  reference = "docker.io/valkey/valkey:9.0.3"
+  reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
 
 check "write" {

@@ -96,7 +96,7 @@ job "send" {
       }
 
       config {
-        image   = "docker.io/valkey/valkey:9.0.3"
+        image   = "docker.io/valkey/valkey:8.1.10-alpine"
         command = "sh"
         args = ["-c", <<-EOT
           mkdir -p /data/redis

@@ -9,7 +9,7 @@ title {
 }
 
 description {
-  fr = "Des listes de diffusion et de discussion par courriel : lettres d'information, listes d'équipes, archives, modération. Une page permet de s'abonner, de se désabonner et de gérer la liste. La création d'une liste est relue par votre hébergeur."
+  fr = "Des listes de diffusion et de discussion par courriel : lettres d’information, listes d’équipes, archives, modération. Une page permet de s’abonner, de se désabonner et de gérer la liste. La création d’une liste est relue par votre hébergeur."
   en = "Mailing lists to announce and to discuss: newsletters, team lists, archives, moderation. A page lets people subscribe, unsubscribe and run the list. Your host reviews the creation of a list."
 }
 
@@ -29,8 +29,8 @@ unverified = [
 
 tenancy   = "shared" # one service, many mail domains; lists of one association do not see those of another
 first_url = "/sympa"
-backup    = "stop+files"      # with a dump: lists are files, their members are in the database
-upgrade   = "migrate-command" # done at each start
+backup    = "quiesce+dump+files" # lists are files, their members are in the database
+upgrade   = "migrate-command"    # done at each start
 suspend   = "proxy"
 quota     = "app-create"
 

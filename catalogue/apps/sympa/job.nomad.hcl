@@ -429,7 +429,9 @@ job "sympa" {
         destination = "secrets/relay"
         data        = <<-EOT
           {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          {{ if .smtp_user.Value -}}
           [{{ .smtp_host.Value }}]:{{ .smtp_port.Value }} {{ .smtp_user.Value }}:{{ .smtp_password.Value }}
+          {{ end -}}
           {{ end -}}
         EOT
       }

@@ -9,20 +9,23 @@ title {
 }
 
 description {
-  fr = "Dessiner des cartes : placer des points, tracer des chemins et des zones sur le fond d'OpenStreetMap, seul ou à plusieurs, puis les montrer sur votre site. Sans compte, un lien secret permet de modifier la carte."
+  fr = "Dessiner des cartes : placer des points, tracer des chemins et des zones sur le fond d’OpenStreetMap, seul ou à plusieurs, puis les montrer sur votre site. Sans compte, un lien secret permet de modifier la carte."
   en = "Draw maps: place points, trace paths and areas over OpenStreetMap, alone or together, then show them on your site. Without an account, a secret link lets you change the map."
 }
 
 license    = "AGPL-3.0-only"
 charter_ok = true
-exceptions = ["Browsers fetch the background of maps from servers of OpenStreetMap and its communities, and addresses from photon.komoot.io: say so in the privacy notice"]
+exceptions = ["Browsers fetch the background of maps from servers of OpenStreetMap and its communities, and look places up at photon.komoot.io."]
 upstream   = "https://github.com/umap-project/umap"
 docs = [
   "https://github.com/umap-project/umap/blob/3.8.1/docker-compose.yml",
   "https://github.com/umap-project/umap/blob/3.8.1/docker/umap-snippet.conf",
   "https://github.com/umap-project/umap/blob/3.8.1/umap/settings/base.py",
 ]
-unverified = ["The images were not run: settings, paths and addresses were read in the sources of 3.8.1."]
+unverified = [
+  "The images were not run: settings, paths and addresses were read in the sources of 3.8.1.",
+  "Whether its administrator, named frama, can set a password by mail; nobody else makes accounts.",
+]
 
 tenancy   = "instance" # everybody's public maps are on one home page
 first_url = "/"
@@ -45,11 +48,12 @@ image "umap" {
 }
 
 image "proxy" {
-  reference = "docker.io/library/nginx:1.30.6-alpine"
+  reference = "docker.io/library/nginx:1.30.5-alpine"
 }
 
+# Valkey, which takes the place of Redis.
 image "redis" {
-  reference = "docker.io/library/redis:8.8.0-alpine"
+  reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
 
 health {

@@ -165,7 +165,7 @@ job "umap" {
       driver = "docker"
 
       config {
-        image = "docker.io/library/nginx:1.30.6-alpine"
+        image = "docker.io/library/nginx:1.30.5-alpine"
         ports = ["http"]
 
         mount {
@@ -253,8 +253,8 @@ job "umap" {
       }
 
       config {
-        image           = "docker.io/library/redis:8.8.0-alpine"
-        args            = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "/tmp"]
+        image           = "docker.io/valkey/valkey:8.1.10-alpine"
+        args            = ["valkey-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "/tmp"]
         readonly_rootfs = true
       }
 

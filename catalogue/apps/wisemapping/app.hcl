@@ -15,8 +15,8 @@ description {
 license    = "LicenseRef-WiseMapping-1.0"
 charter_ok = false
 exceptions = [
-  "WiseMapping Public License 1.0 is Apache-2.0 plus an obligation: “powered by WiseMapping”, with a link, on every screen. No list of free licences has it: the host publishes it as an exception to the charter",
-  "Nobody may take the words “powered by WiseMapping” off, nor use the name WiseMapping as a trademark",
+  "WiseMapping Public License 1.0 is Apache-2.0 plus an obligation: “powered by WiseMapping”, with a link, on every screen. No list of free licences has it.",
+  "Nobody may take the words “powered by WiseMapping” off, nor use the name WiseMapping as a trademark.",
 ]
 upstream = "https://github.com/wisemapping/wisemapping-open-source"
 docs = [
@@ -60,6 +60,11 @@ secret "admin_password" {
   kind   = "permanent"
 }
 
+# The administrator, who sets a password of their own by "forgotten password" and makes the accounts.
+value "admin_email" {
+  from = "email"
+}
+
 # Signs what browsers sign in with.
 secret "jwt_secret" {
   length = 80
@@ -76,7 +81,7 @@ check "write" {
     method       = "POST"
     path         = "/api/restful/authenticate"
     content_type = "application/json"
-    body         = "{\"email\": \"frama@frama.invalid\", \"password\": \"{admin_password}\"}"
+    body         = "{\"email\": \"{admin_email}\", \"password\": \"{admin_password}\"}"
     capture "write_token" {
       pattern = "([A-Za-z0-9_.-]{40,})"
     }
@@ -95,7 +100,7 @@ check "read" {
     method       = "POST"
     path         = "/api/restful/authenticate"
     content_type = "application/json"
-    body         = "{\"email\": \"frama@frama.invalid\", \"password\": \"{admin_password}\"}"
+    body         = "{\"email\": \"{admin_email}\", \"password\": \"{admin_password}\"}"
     capture "read_token" {
       pattern = "([A-Za-z0-9_.-]{40,})"
     }

@@ -4,7 +4,7 @@
 # makes a single administrator, whose password frama drew.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
+#   nomad job run -var job_id=… -var url=https://… -var port=20000 job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -16,10 +16,6 @@ variable "url" {
 
 variable "port" {
   type = number
-}
-
-variable "volume" {
-  type = string
 }
 
 variable "cpu" {
@@ -60,13 +56,6 @@ job "wisemapping" {
       }
     }
 
-    volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
-    }
-
     service {
       name     = var.job_id
       port     = "http"
@@ -99,12 +88,6 @@ job "wisemapping" {
           target   = "/app/config/data.sql"
           readonly = true
         }
-      }
-
-      # Nothing of value: maps are in the database. It keeps the instance on its node, as all others.
-      volume_mount {
-        volume      = "data"
-        destination = "/data"
       }
 
       env {
@@ -144,12 +127,12 @@ job "wisemapping" {
               properties:
                 mail:
                   smtp:
-                    auth: true
+                    auth: {{ if .smtp_user.Value }}true{{ else }}false{{ end }}
                     starttls:
                       enable: {{ if eq .smtp_port.Value "465" }}false{{ else }}true{{ end }}
                     ssl:
                       enable: {{ if eq .smtp_port.Value "465" }}true{{ else }}false{{ end }}
-                      trust: {{ .smtp_host.Value | toJSON }}
+                      checkserveridentity: true
           app:
             telemetry:
               enabled: false
@@ -162,7 +145,7 @@ job "wisemapping" {
               token:
                 secret: {{ .oauth_secret.Value | toJSON }}
             admin:
-              user: "frama@frama.invalid"
+              user: {{ .admin_email.Value | toJSON }}
             mail:
               enabled: true
               sender-email: {{ .smtp_from.Value | toJSON }}
@@ -179,13 +162,14 @@ job "wisemapping" {
         perms       = "0444"
         data        = <<-EOT
           {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
-          INSERT INTO collaborator (email, creation_date) VALUES ('frama@frama.invalid', CURRENT_DATE)
+          {{ $email := .admin_email.Value | replaceAll "'" "''" -}}
+          INSERT INTO collaborator (email, creation_date) VALUES ('{{ $email }}', CURRENT_DATE)
           ON CONFLICT DO NOTHING;
           INSERT INTO account (collaborator_id, firstname, lastname, password, activation_code, activation_date,
                                allow_send_email, authentication_type)
           SELECT id, 'Frama', 'Admin', '{bcrypt}' || crypt('{{ .admin_password.Value }}', gen_salt('bf', 12)), 1,
                  CURRENT_DATE, false, 'D'
-          FROM collaborator WHERE email = 'frama@frama.invalid'
+          FROM collaborator WHERE email = '{{ $email }}'
           ON CONFLICT DO NOTHING;
           {{ end -}}
         EOT

@@ -82,6 +82,12 @@ job "wordpress" {
           target   = "/usr/local/etc/php/conf.d/zz-frama.ini"
           readonly = true
         }
+        mount {
+          type     = "bind"
+          source   = "local/apache.conf"
+          target   = "/etc/apache2/conf-enabled/zz-frama.conf"
+          readonly = true
+        }
       }
 
       volume_mount {
@@ -183,6 +189,11 @@ job "wordpress" {
           add_filter('wp_mail_from', function () {
             return getenv('FRAMA_SMTP_FROM');
           });
+          // Nothing of visitors goes to third parties: no pictures from Gravatar, no signs drawn at w.org.
+          add_filter('pre_option_show_avatars', '__return_zero');
+          add_filter('emoji_svg_url', '__return_false');
+          remove_action('wp_head', 'print_emoji_detection_script', 7);
+          remove_action('admin_print_scripts', 'print_emoji_detection_script');
           add_action('init', function () {
             global $wpdb, $wp_db_version;
             if (wp_installing() || (int) get_option('db_version') >= $wp_db_version) {
@@ -195,6 +206,21 @@ job "wordpress" {
             require_once ABSPATH . 'wp-admin/includes/upgrade.php';
             wp_upgrade();
           }, 0);
+        EOT
+      }
+
+      # Each of Apache's processes may take some 64 MiB: no more of them than fit.
+      template {
+        destination = "local/apache.conf"
+        perms       = "0444"
+        data        = <<-EOT
+          <IfModule mpm_prefork_module>
+            StartServers 2
+            MinSpareServers 2
+            MaxSpareServers 4
+            MaxRequestWorkers ${max(5, floor(var.memory_max / 64))}
+            MaxConnectionsPerChild 1000
+          </IfModule>
         EOT
       }
 

@@ -9,7 +9,7 @@ title {
 }
 
 description {
-  fr = "Retiré : passez à LiberaForms. Yakforms, le moteur de Framaforms, repose sur Drupal 7, qui ne reçoit plus de corrections depuis 2025. Avec LiberaForms vous faites les mêmes formulaires et téléchargez les réponses ; exportez d'abord celles que vous voulez garder."
+  fr = "Retiré : passez à LiberaForms. Yakforms, le moteur de Framaforms, repose sur Drupal 7, qui ne reçoit plus de corrections depuis 2025. Avec LiberaForms vous faites les mêmes formulaires et téléchargez les réponses ; exportez d’abord celles que vous voulez garder."
   en = "Retired: migrate to LiberaForms. Yakforms, the engine of Framaforms, rests on Drupal 7, which has had no fixes since 2025. With LiberaForms you make the same forms and download the answers; first export those you want to keep."
 }
 
