@@ -53,7 +53,6 @@ type App struct {
 
 	License    string   // SPDX expression
 	CharterOK  bool     // free software in the charter's sense, but for the exceptions
-	Exceptions []string // what the host must publish as exceptions or obligations of the licence
 	Upstream   string   // URL of the sources
 	Docs       []string // upstream documentation that the entry was checked against
 	Unverified []string // what could not be checked there
@@ -74,6 +73,7 @@ type App struct {
 	Overrides []string // origins of the entries of this name that it replaced, the oldest first
 
 	title, description Text
+	exceptions         []Text
 	run                Run            // what the manifest's top says
 	runs               map[string]Run // what its variant blocks say instead
 	sizes              map[string]hosting.Resources
@@ -152,6 +152,15 @@ func (a App) Title(lang string) string { return a.title.In(lang) }
 
 // Description says in a sentence or two what the application is for.
 func (a App) Description(lang string) string { return a.description.In(lang) }
+
+// Exceptions says what the host must publish: exceptions to the charter, and obligations of the licence.
+func (a App) Exceptions(lang string) []string {
+	var list []string
+	for _, e := range a.exceptions {
+		list = append(list, e.In(lang))
+	}
+	return list
+}
 
 // Installable says whether new instances may be made.
 func (a App) Installable() bool { return a.Status != Retired && len(a.jobs) > 0 }

@@ -137,3 +137,23 @@ func TestLintAsksForTheExtremes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A space with an application of every core kind fits into each plan: otherwise the form would warn of what the host itself
+// proposes.
+func TestCoreKindsFitEveryPlan(t *testing.T) {
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range c.Plans() {
+		sum := 0
+		for _, k := range c.AllKinds() {
+			if app, ok := c.AppForKind(k.ID); ok && k.Core {
+				sum += app.Size(p.ID).Disk
+			}
+		}
+		if sum == 0 || sum > p.StorageMiB {
+			t.Errorf("plan %s has %d MiB, the core kinds take %d", p.ID, p.StorageMiB, sum)
+		}
+	}
+}

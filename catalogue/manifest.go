@@ -116,10 +116,10 @@ func (r *reader) translations(most int) Text {
 func (a *App) licence(r *reader) {
 	a.License = r.text("license", like(spdx, "must be an SPDX expression, as AGPL-3.0-or-later"))
 	a.CharterOK = r.flag("charter_ok", true)
-	a.Exceptions = r.list("exceptions")
+	r.each("exception", true, func(_ string, b *reader) { a.exceptions = append(a.exceptions, b.translations(300)) })
 	a.Upstream = r.text("upstream", like(webURL, "must be an https address"))
-	if attr, ok := r.body.Attributes["charter_ok"]; ok && !a.CharterOK && len(a.Exceptions) == 0 {
-		r.diags.at(attr.NameRange, "charter_ok is not true: list in exceptions what the host must publish")
+	if attr, ok := r.body.Attributes["charter_ok"]; ok && !a.CharterOK && len(a.exceptions) == 0 {
+		r.diags.at(attr.NameRange, `charter_ok is not true: say in exception "…" { fr en } what the host must publish`)
 	}
 }
 

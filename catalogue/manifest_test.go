@@ -123,7 +123,7 @@ func TestMalformedManifestsNameTheirPlace(t *testing.T) {
 		{"no description", "description {\n  fr = \"Un jouet.\"\n  en = \"A toy.\"\n}", "", "1:1", "block description { … } is missing"},
 		{"licence", `"MIT"`, `"MIT licence!"`, "12:14", "SPDX"},
 		{"charter as text", "charter_ok = true", `charter_ok = "yes"`, "13:14", "true or false"},
-		{"charter without exceptions", "charter_ok = true", `charter_ok = false`, "13:1", "list in exceptions"},
+		{"charter without exceptions", "charter_ok = true", `charter_ok = false`, "13:1", "say in exception"},
 		{"upstream", `"https://example.org/toy"`, `"ftp://example.org"`, "14:14", "https"},
 		{"tenancy", `"instance"`, `"alone"`, "15:14", "one of instance, shared"},
 		{"first_url", `first_url  = "/"`, `first_url  = "index"`, "16:14", "starts with /"},

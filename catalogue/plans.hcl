@@ -7,11 +7,11 @@ plan "starter" {
     en = "Starter"
   }
   description {
-    fr = "Pour essayer, ou pour un petit collectif : jusqu’à 10 personnes, 5 Gio."
-    en = "To try things out, or for a small group: up to 10 people, 5 GiB."
+    fr = "Pour essayer, ou pour un petit collectif : jusqu’à 10 personnes, 8 Gio."
+    en = "To try things out, or for a small group: up to 10 people, 8 GiB."
   }
   accounts = 10
-  storage  = 5120
+  storage  = 8192
 }
 
 plan "standard" {

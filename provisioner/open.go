@@ -210,7 +210,7 @@ func (p *Provisioner) ask(ctx context.Context, url string, status int) string {
 }
 
 // activate opens the space and mails its addresses, once: the mail is written with the change of state. Nobody waits for a
-// mail about the host's own spaces.
+// mail about the host's own spaces, but those that share them go on.
 func (p *Provisioner) activate(ctx context.Context, run work.Run) (any, error) {
 	s, err := p.load(ctx, run)
 	if err != nil {
@@ -225,7 +225,7 @@ func (p *Provisioner) activate(ctx context.Context, run work.Run) (any, error) {
 			return err
 		}
 		if s.space.Shared {
-			return nil
+			return tx.WakeTenants(s.space.ID)
 		}
 		return p.welcome(tx, s)
 	})

@@ -71,7 +71,10 @@ func TestASetupGoesOnAfterWhatIsDone(t *testing.T) {
 func TestASetupThatDoesNotEndIsNotRepeated(t *testing.T) {
 	w, _ := settling(t)
 	w.p.Options.SetupWithin = 20 * time.Millisecond
-	w.cluster.exec = func(ctx context.Context, _ int, _ []string) (int, string, error) { <-ctx.Done(); return 0, "", ctx.Err() }
+	w.cluster.exec = func(ctx context.Context, _ int, _ []string) (int, string, error) {
+		<-ctx.Done()
+		return 0, "", ctx.Err()
+	}
 	v := w.work("lilas")
 	if s := step(v); v.LastRun().State != work.RunParked || !strings.Contains(s.Message, "did not end within 20ms and may still be at work") {
 		t.Errorf("%s, %+v", v.LastRun().State, s)
@@ -101,7 +104,7 @@ func TestASetupThatCannotEndWell(t *testing.T) {
 		message string
 		parked  bool // after three attempts
 	}{
-		"fails for ever": {func(context.Context) (int, string, error) { return 1, "", nil }, "status 1, and wrote nothing", true},
+		"fails for ever":   {func(context.Context) (int, string, error) { return 1, "", nil }, "status 1, and wrote nothing", true},
 		"the task is gone": {func(context.Context) (int, string, error) { return 0, "", errors.New("it does not run") }, "it does not run", true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package provisioner_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/services/hosting"
@@ -98,6 +99,32 @@ func TestWhatASpaceWaitsForWhenTheSharedInstanceFails(t *testing.T) {
 	}
 	if v := w.work("lilas"); v.Space.State != hosting.SpaceActive {
 		t.Errorf("and then: %s, %+v", v.Space.State, step(v))
+	}
+}
+
+// Spaces that wait for a shared instance ask seldom, since they may be many; once it is open they go on at once.
+func TestWhoeverWaitsIsWoken(t *testing.T) {
+	w := newWorld(t, catalogue.Native, "lists")
+	w.approved("lilas", "lists")
+	if wait := time.Until(w.work("lilas").LastRun().NotBefore); wait < 3*time.Second {
+		t.Errorf("it asks again in %s", wait)
+	}
+	w.p.Options.Variant = "none"
+	if v := w.work("lists"); v.Space.State != hosting.SpaceFailed {
+		t.Fatal(v.Space.State)
+	}
+	if wait := time.Until(w.work("lilas").LastRun().NotBefore); wait < 20*time.Second {
+		t.Errorf("of what waits for a person, it asks again in %s", wait)
+	}
+	w.p.Options.Variant = catalogue.Native
+	if err := w.RetryRun(t.Context(), operator, w.space("lists").LastRun().ID); err != nil {
+		t.Fatal(err)
+	}
+	if v := w.work("lists"); v.Space.State != hosting.SpaceActive {
+		t.Fatal(v.Space.State)
+	}
+	if wait := time.Until(w.space("lilas").LastRun().NotBefore); wait > 0 {
+		t.Errorf("it is open, and lilas waits another %s", wait)
 	}
 }
 

@@ -100,7 +100,7 @@ func (w *writer) kind(k catalogue.Kind) {
 func (w *writer) row(a catalogue.App) {
 	tried, not := w.tried(a)
 	license := a.License
-	if len(a.Exceptions) > 0 {
+	if len(a.Exceptions("en")) > 0 {
 		license += " [¹](#" + a.Name + ")"
 	}
 	title := "[" + a.Title("en") + "](#" + a.Name + ")"

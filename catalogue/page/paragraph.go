@@ -21,7 +21,7 @@ func (w *writer) paragraph(a catalogue.App) {
 	}
 	w.line("")
 	w.item("Licence", a.License+charter(a))
-	w.item("What the host must publish", sentences(a.Exceptions))
+	w.item("What the host must publish", sentences(a.Exceptions("en")))
 	w.item("Comes with it", strings.Join(w.includes(a), " "))
 	if a.Status != catalogue.Retired {
 		w.item("Needs", needs(a))

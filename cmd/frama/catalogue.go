@@ -27,7 +27,7 @@ type appLine struct {
 func lineOf(app catalogue.App, variant string) appLine {
 	return appLine{
 		Name: app.Name, Kind: app.Kind, Title: app.Title("en"), Version: app.Version(variant), Status: app.Status, License: app.License,
-		Origin: app.Origin, Variants: app.Variants(), Overrides: app.Overrides, Exceptions: app.Exceptions, Upstream: app.Upstream,
+		Origin: app.Origin, Variants: app.Variants(), Overrides: app.Overrides, Exceptions: app.Exceptions("en"), Upstream: app.Upstream,
 		Description: app.Description("en"), Backup: app.Backup, Upgrade: app.Upgrade, CharterOK: app.CharterOK,
 	}
 }

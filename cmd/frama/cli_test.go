@@ -84,10 +84,11 @@ func expect(want int) func(*testscript.TestScript, bool, []string) {
 }
 
 // seed makes a request of an association, and takes it as far as the state says: seed pending|approved|failed|owning NAME.
-// The identifiers are then in $REQUEST, $SPACE and $RUN. An owning space is approved, and has a database on db1.
+// The identifiers are then in $REQUEST, $SPACE and $RUN. An owning space is approved, and has a database on db1. For a space
+// that is there, seed parked NAME lets its run fail for good.
 func seed(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
-		ts.Fatalf("usage: seed pending|approved|failed|owning NAME")
+		ts.Fatalf("usage: seed pending|approved|failed|owning|parked NAME")
 	}
 	ctx, slug := context.Background(), args[1]
 	c := &cli{in: strings.NewReader(""), out: io.Discard, err: io.Discard, file: ts.Getenv("FRAMA_CONFIG")}
@@ -99,6 +100,13 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	a, err := c.open(ctx)
 	ts.Check(err)
 	defer a.store.Close()
+	if args[0] == "parked" {
+		v, err := a.control.Space(ctx, tester, slug)
+		ts.Check(err)
+		ts.Check(a.wake(ctx, []string{v.Space.ID}))
+		ts.Check(park(ctx, a, v.Space.ID))
+		return
+	}
 	request, err := request(ctx, a, slug)
 	ts.Check(err)
 	ts.Setenv("REQUEST", request.ID)

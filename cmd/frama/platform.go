@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -256,21 +257,21 @@ func (p *platform) journey(ctx context.Context, a *app, conf config) error {
 		fmt.Fprintln(p.cli.out, "  its space                  "+address)
 	}
 	fmt.Fprintf(p.cli.out, "The certificates are from the test authority in %s; a browser warns until it trusts that.\n", conf.ACME.RootsFile)
-	p.describeKinds(a.catalogue)
+	p.describeKinds(a.catalogue, a.control.Offer().Kinds)
 	return nil
 }
 
-// describeKinds says, for each kind that every host should offer, what runs here and what a cluster with containers would
-// run: this machine runs no containers, and nobody shall take one for the other.
-func (p *platform) describeKinds(c *catalogue.Catalogue) {
+// describeKinds says, for each kind that every host should offer or that this platform does, what runs here and what a
+// cluster with containers would run: this machine runs no containers, and nobody shall take one for the other.
+func (p *platform) describeKinds(c *catalogue.Catalogue, offered []string) {
 	here, there := c.For(catalogue.Native), c.For(catalogue.Production)
 	fmt.Fprintln(p.cli.out, "\nWhat runs here, and what a cluster with containers would run:")
 	for _, k := range c.AllKinds() {
-		if !k.Core {
+		if !k.Core && !slices.Contains(offered, k.ID) {
 			continue
 		}
 		own, other := "nothing: no container runs on this machine", "nothing yet"
-		if app, ok := here.AppForKind(k.ID); ok {
+		if app, ok := here.AppForKind(k.ID); ok && slices.Contains(offered, k.ID) {
 			own = fmt.Sprintf("%s %s as plain processes", app.Title("en"), app.Version(catalogue.Native))
 		}
 		if app, ok := there.AppForKind(k.ID); ok {

@@ -23,6 +23,7 @@ type progress struct {
 	now   func() time.Time
 	start time.Time
 	order []string
+	block []string // spaces of the host's own that failed while others wait for them
 	lines map[string]*spaceLine
 	drawn int // lines on the terminal that the next draw replaces
 }
@@ -65,6 +66,9 @@ func (p *progress) nothing() {
 	}
 	fmt.Fprintln(p.cli.out, "Nothing to provision: no approved space waits. Requests that wait for a decision: frama request list")
 }
+
+// blocks notes that spaces wait for this one, which failed.
+func (p *progress) blocks(slug string) { p.block = union(p.block, []string{slug}) }
 
 func (p *progress) finished(id string) bool { return p.lines[id] != nil && p.lines[id].done }
 
@@ -231,12 +235,12 @@ func (p *progress) summary() error {
 	}
 	slices.Sort(failed)
 	if p.cli.json {
-		_ = json.NewEncoder(p.cli.out).Encode(map[string]any{"active": active, "failed": failed, "waiting": waiting,
+		_ = json.NewEncoder(p.cli.out).Encode(map[string]any{"active": active, "failed": failed, "blocked": union([]string{}, p.block), "waiting": waiting,
 			"seconds": seconds(p.now().Sub(p.start))})
 	} else {
 		fmt.Fprintf(p.cli.out, "%d active, %d failed, %d waiting, in %.1f s\n", active, len(failed), len(waiting), seconds(p.now().Sub(p.start)))
-		if len(failed) > 0 {
-			fmt.Fprintf(p.cli.out, "See why: frama space show %s. Once mended: frama provision %s\n", failed[0], strings.Join(failed, " "))
+		if mend := union(failed, p.block); len(mend) > 0 {
+			fmt.Fprintf(p.cli.out, "See why: frama space show %s. Once mended: frama provision %s\n", mend[0], strings.Join(mend, " "))
 		}
 		if len(waiting) > 0 {
 			fmt.Fprintln(p.cli.out, "What waits goes on with the next frama provision.")

@@ -30,7 +30,8 @@ func newProvisionCommand(c *cli) *cobra.Command {
 Every step can be resumed, and nothing is done twice: it is safe to stop the command and to run it again.
 A space is named by its name, handle or ID. The host's own spaces that it needs, where applications run that associations
 share, are provisioned with it. A run that waits for something outside (a cluster without room, an
-authority that limits) goes on waiting and says for what; --timeout ends the command, not the run.
+authority that limits) goes on waiting and says for what; --timeout ends the command, not the run. A space that waits for one
+of the host's own that failed is not waited for: mend that one first.
 
 Exit status: 0 when all spaces are active, 1 when one failed or still waits, 2 when the command is wrong.`,
 		Example: `  frama provision                  every approved space
@@ -190,7 +191,25 @@ func (c *cli) commons(ctx context.Context, a *app, v control.SpaceView) ([]contr
 	return needed, nil
 }
 
-// watch shows the runs until all have ended. It reads the same rows as the pages do.
+// blocked says whether a space waits for one of the host's own that a person must mend: no worker brings it any further.
+func (c *cli) blocked(ctx context.Context, a *app, show *progress, v control.SpaceView) (bool, error) {
+	run := v.LastRun()
+	// One that was not looked at since it was woken may not know yet.
+	if step, more := run.Current(); !more || step.Name != "shared" || step.State != work.StepWaiting || !run.NotBefore.After(show.start) {
+		return false, nil
+	}
+	needed, err := c.commons(ctx, a, v)
+	blocked := false
+	for _, host := range needed {
+		if host.Space.State == hosting.SpaceFailed {
+			blocked = true
+			show.blocks(host.Space.Slug)
+		}
+	}
+	return blocked, err
+}
+
+// watch shows the runs until all have ended, but for those that wait for what has failed. It reads the same rows as the pages do.
 func (c *cli) watch(ctx context.Context, a *app, show *progress, ids []string, follow bool) error {
 	tick := time.NewTicker(150 * time.Millisecond)
 	defer tick.Stop()
@@ -203,6 +222,7 @@ func (c *cli) watch(ctx context.Context, a *app, show *progress, ids []string, f
 			ids = union(ids, fresh)
 		}
 		pending := 0
+		show.block = nil
 		for _, id := range ids {
 			if show.finished(id) {
 				continue
@@ -211,7 +231,14 @@ func (c *cli) watch(ctx context.Context, a *app, show *progress, ids []string, f
 			if err != nil {
 				return err
 			}
-			if !show.update(v) {
+			if show.update(v) {
+				continue
+			}
+			blocked, err := c.blocked(context.WithoutCancel(ctx), a, show, v)
+			if err != nil {
+				return err
+			}
+			if !blocked {
 				pending++
 			}
 		}

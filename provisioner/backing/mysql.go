@@ -30,7 +30,7 @@ const maxMySQLName = 32
 func newMySQL(s server) *mariadb {
 	c := driver.NewConfig()
 	c.Net, c.Addr, c.TLS = "tcp", s.Address, s.tls
-	c.Timeout, c.ReadTimeout, c.WriteTimeout = 10*time.Second, s.Timeout, s.Timeout
+	c.Timeout = 10 * time.Second
 	c.Collation = "utf8mb4_general_ci"
 	return &mariadb{s, c}
 }
@@ -138,26 +138,23 @@ func (m *mariadb) granted(ctx context.Context, db *sql.Conn, g provisioner.Grant
 // Rotate replaces the password. Connections that are open stay.
 func (m *mariadb) Rotate(ctx context.Context, g provisioner.Grant, next map[string]string) error {
 	return m.admin(ctx, func(ctx context.Context, db *sql.Conn) error {
-		if there, err := m.ours(ctx, db, g); err != nil || !there.user {
-			return errors.Join(err, m.missing(there.user, g))
+		there, err := m.ours(ctx, db, g)
+		switch {
+		case err != nil:
+			return err
+		case !there.user:
+			return m.refused(nil, "the user %s is gone: frama backing check --repair makes it again", g.Name)
 		}
 		m.at("set password")
 		return m.run(ctx, db, `ALTER USER `+account(g)+m.identified(next["db_password"]))
 	})
 }
 
-func (m *mariadb) missing(there bool, g provisioner.Grant) error {
-	if there {
-		return nil
-	}
-	return m.refused(nil, "the user %s is gone: frama backing check --repair makes it again", g.Name)
-}
-
 // Login signs in as the instance does.
 func (m *mariadb) Login(ctx context.Context, g provisioner.Grant) error {
 	err := m.session(ctx, g.Name, g.Secrets["db_password"], g.Name, func(ctx context.Context, db *sql.Conn) error { return db.PingContext(ctx) })
 	var known *driver.MySQLError
-	if errors.As(err, &known) && (known.Number == 1045 || known.Number == 4151) {
+	if errors.As(err, &known) && (known.Number == 1044 || known.Number == 1045 || known.Number == 4151) {
 		return m.loginFailed(g.Name, known)
 	}
 	return err
@@ -273,6 +270,7 @@ func (m *mariadb) session(ctx context.Context, user, password, database string, 
 	defer cancel()
 	conf := m.config.Clone()
 	conf.User, conf.Passwd, conf.DBName = user, password, database
+	conf.ReadTimeout, conf.WriteTimeout = m.Timeout, m.Timeout
 	connector, err := driver.NewConnector(conf)
 	if err != nil {
 		return m.wrong("%v", err)

@@ -36,14 +36,35 @@ func (p *postgres) Secrets(_ string, random io.Reader) map[string]string {
 // allowedExtensions lists what a manifest may ask for: nothing that reaches files, other servers or the operating system.
 var allowedExtensions = []string{
 	"btree_gin", "btree_gist", "citext", "cube", "earthdistance", "fuzzystrmatch", "hstore", "intarray", "ltree", "pg_trgm", "pgcrypto",
+	"pg_stat_statements", // shows of others' statements their numbers, not their words
 	"postgis", "postgis_raster", "postgis_topology", "tablefunc", "unaccent", "uuid-ossp", "vector",
 }
 
-// Fits looks for the version and the extensions.
+// Fits looks for the version and the extensions, and whether the administrator can make them.
 func (p *postgres) Fits(ctx context.Context, g provisioner.Grant) error {
 	return p.admin(ctx, "", func(ctx context.Context, db *pgx.Conn) error {
-		return p.fits(ctx, db, g)
+		if err := p.fits(ctx, db, g); err != nil || len(g.Extensions) == 0 {
+			return err
+		}
+		rows, err := db.Query(ctx, `SELECT e.name FROM pg_available_extensions e
+			JOIN pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version
+			WHERE e.name = ANY ($1) AND v.superuser AND NOT v.trusted
+			AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) ORDER BY 1`, g.Extensions)
+		if err != nil {
+			return err
+		}
+		above, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err == nil && len(above) > 0 {
+			err = p.tooHigh(nil, strings.Join(above, ", "))
+		}
+		return err
 	})
+}
+
+// tooHigh is the error of extensions that are for a superuser to make.
+func (p *postgres) tooHigh(err error, extensions string) error {
+	return p.refused(err, "only a superuser can make the extension %s: ALTER ROLE %s SUPERUSER there, "+
+		"or declare a server of its own for such applications; then retry", extensions, ident(p.User))
 }
 
 func (p *postgres) fits(ctx context.Context, db *pgx.Conn, g provisioner.Grant) error {
@@ -202,7 +223,12 @@ func (p *postgres) ensureExtensions(ctx context.Context, g provisioner.Grant) er
 				continue
 			}
 			p.at("make extension")
-			if err := run(ctx, db, fmt.Sprintf(`CREATE EXTENSION IF NOT EXISTS %s`, ident(name))); err != nil {
+			err := run(ctx, db, fmt.Sprintf(`CREATE EXTENSION IF NOT EXISTS %s`, ident(name)))
+			var known *pgconn.PgError
+			if errors.As(err, &known) && known.Code == "42501" {
+				return p.tooHigh(err, name)
+			}
+			if err != nil {
 				return fmt.Errorf("extension %s: %w", name, err)
 			}
 		}
@@ -233,7 +259,7 @@ func (p *postgres) Rotate(ctx context.Context, g provisioner.Grant, next map[str
 func (p *postgres) Login(ctx context.Context, g provisioner.Grant) error {
 	err := p.session(ctx, g.Name, g.Secrets["db_password"], g.Name, func(ctx context.Context, db *pgx.Conn) error { return db.Ping(ctx) })
 	var known *pgconn.PgError
-	if errors.As(err, &known) && strings.HasPrefix(known.Code, "28") {
+	if errors.As(err, &known) && (strings.HasPrefix(known.Code, "28") || known.Code == "42501") { // 42501: may not connect
 		return p.loginFailed(g.Name, known)
 	}
 	return err
@@ -259,7 +285,9 @@ func (p *postgres) session(ctx context.Context, user, password, database string,
 		return p.wrong("address: %v", err)
 	}
 	conf.User, conf.Password, conf.TLSConfig, conf.Fallbacks = user, password, p.tls, nil
-	conf.RuntimeParams = map[string]string{"application_name": "frama", "lock_timeout": "10000",
+	// search_path: an instance may set another one for its database, and leave there what looks like the server's own
+	// tables. What a connection asks for itself comes before that; pg_catalog comes before public.
+	conf.RuntimeParams = map[string]string{"application_name": "frama", "lock_timeout": "10000", "search_path": "public",
 		"statement_timeout": strconv.FormatInt(p.Timeout.Milliseconds(), 10)} // nothing goes on there once nobody waits for it
 	db, err := pgx.ConnectConfig(ctx, conf)
 	if err == nil {

@@ -163,9 +163,11 @@ func (p *postgres) Purge(ctx context.Context, g provisioner.Grant) error {
 	})
 }
 
-// disconnect ends the sessions in a database.
+// disconnect ends the sessions in a database that frama may end: the instance's. PostgreSQL refuses the statement as a whole
+// where there is one of a superuser among them; that one holds up what comes next, which says so.
 func disconnect(ctx context.Context, db *pgx.Conn, name string) error {
-	_, err := db.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()`, name)
+	_, err := db.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = $1 AND pid <> pg_backend_pid() AND pg_has_role(usesysid, 'MEMBER')`, name)
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -45,11 +46,11 @@ func (r *redisServer) Secrets(_ string, random io.Reader) map[string]string {
 // commands is what an instance may do with its keys. Categories that are named, rather than all but some: what a later
 // version of Redis adds is not allowed by itself. Patterns of keys do not apply to the commands that list keys, measure
 // the whole or touch what all users share, so these are taken away: KEYS, SCAN, RANDOMKEY, DBSIZE, PUBSUB, FUNCTION,
-// SCRIPT FLUSH and KILL, CLIENT TRACKING. INFO shows no keys, and many clients refuse to work without it.
+// SCRIPT FLUSH, KILL and DEBUG (which stops the server for all, or starts processes), CLIENT TRACKING. INFO shows no keys, and many clients refuse to work without it.
 var commands = []string{
 	"-@all", "+@read", "+@write", "+@pubsub", "+@transaction", "+@scripting", "+@connection", "-@admin", "-@dangerous",
-	"-keys", "-scan", "-randomkey", "-dbsize", "-pubsub", "-function", "-script|flush", "-script|kill", "-client|tracking",
-	"-client|caching", "+info", "+time", "+command",
+	"-keys", "-scan", "-randomkey", "-dbsize", "-pubsub", "-function", "-script|flush", "-script|kill", "-script|debug",
+	"-client|tracking", "-client|caching", "+info", "+time", "+command",
 }
 
 // rules are all that ACL SETUSER is told of an instance: keys and channels with its prefix. The last channel is the mark:
@@ -209,24 +210,14 @@ func (r *redisServer) Purge(ctx context.Context, g provisioner.Grant) error {
 	r = &long
 	return r.admin(ctx, func(ctx context.Context, c *redis.Client) error {
 		u, err := r.ours(ctx, c, g)
-		if err != nil || !u.there {
+		if err != nil {
 			return err
 		}
-		// Names hold letters, digits and underscores only: nothing in the pattern stands for anything else.
-		for cursor := uint64(0); ; {
-			keys, next, err := c.Scan(ctx, cursor, g.Name+":*", 500).Result()
-			if err != nil {
-				return err
-			}
-			if len(keys) > 0 {
-				r.at("delete keys")
-				if err := c.Unlink(ctx, keys...).Err(); err != nil {
-					return err
-				}
-			}
-			if cursor = next; cursor == 0 {
-				break
-			}
+		if !u.there { // deleted already, but perhaps not from the file
+			return r.keep(ctx, c)
+		}
+		if err := r.deleteKeys(ctx, c, g); err != nil {
+			return err
 		}
 		r.at("delete user")
 		if err := c.ACLDelUser(ctx, g.Name).Err(); err != nil {
@@ -234,6 +225,42 @@ func (r *redisServer) Purge(ctx context.Context, g provisioner.Grant) error {
 		}
 		return r.keep(ctx, c)
 	})
+}
+
+// deleteKeys deletes an instance's keys in all numbered databases: rules have no way to keep it to one.
+func (r *redisServer) deleteKeys(ctx context.Context, c *redis.Client, g provisioner.Grant) error {
+	text, err := setting(ctx, c, "databases")
+	if err != nil {
+		return err
+	}
+	databases, err := strconv.Atoi(text)
+	if err != nil {
+		return fmt.Errorf("number of databases: %w", err)
+	}
+	session := c.Conn() // the number is chosen for one connection
+	defer session.Close()
+	for number := range databases {
+		if err := session.Select(ctx, number).Err(); err != nil {
+			return err
+		}
+		// Names hold letters, digits and underscores only: nothing in the pattern stands for anything else.
+		for cursor := uint64(0); ; {
+			keys, next, err := session.Scan(ctx, cursor, g.Name+":*", 500).Result()
+			if err != nil {
+				return err
+			}
+			if len(keys) > 0 {
+				r.at("delete keys")
+				if err := session.Unlink(ctx, keys...).Err(); err != nil {
+					return err
+				}
+			}
+			if cursor = next; cursor == 0 {
+				break
+			}
+		}
+	}
+	return session.Select(ctx, 0).Err()
 }
 
 // Check looks at version and rights, and for a default user that would let everybody in.
@@ -252,9 +279,23 @@ func (r *redisServer) Check(ctx context.Context) (string, error) {
 		if open.on && (open.nopass || len(open.passwords) == 0) {
 			return r.refused(nil, "anybody gets in without a password, as the user default: ACL SETUSER default off, or give it a password")
 		}
-		return r.keep(ctx, c)
+		return r.keeps(ctx, c)
 	})
 	return detail, err
+}
+
+// keeps looks whether there is a file for users. Whether it can be written shows when it is: a look must not replace what
+// somebody changed in it by hand.
+func (r *redisServer) keeps(ctx context.Context, c *redis.Client) error {
+	file, err := setting(ctx, c, "aclfile")
+	if err != nil || file != "" {
+		return err
+	}
+	text, err := c.Info(ctx, "server").Result()
+	if err == nil && strings.Contains(text, "\nconfig_file:\r") {
+		return r.refused(nil, "it cannot keep its users over a restart: give it an aclfile that it may write")
+	}
+	return err
 }
 
 // keep makes the users outlive a restart of the server: in the file of ACLs where there is one, which holds nothing else,

@@ -46,7 +46,10 @@ const maxBucketName = 63
 
 func newS3(base server) (*s3, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = base.tls
+	if base.tls != nil {
+		transport.TLSClientConfig = base.tls.Clone()
+		transport.TLSClientConfig.ServerName = "" // each request's own: the administration may be on another host
+	}
 	transport.DisableKeepAlives = true
 	s := &s3{server: base, client: &http.Client{Transport: transport, Timeout: base.Timeout}}
 	if s.Region == "" {
@@ -167,22 +170,36 @@ func (s *s3) empty(ctx context.Context, bucket, key, secret string) error {
 	if err != nil || !there {
 		return err
 	}
-	s.at("delete objects")
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for upload := range c.ListIncompleteUploads(ctx, bucket, "", true) {
 		if upload.Err != nil {
 			return upload.Err
 		}
+		s.at("delete upload")
 		if err := c.RemoveIncompleteUpload(ctx, bucket, upload.Key); err != nil {
 			return err
 		}
 	}
+	remove := func(object minio.ObjectInfo) error {
+		s.at("delete object")
+		return c.RemoveObject(ctx, bucket, object.Key, minio.RemoveObjectOptions{VersionID: object.VersionID})
+	}
+	var marks []minio.ObjectInfo // last: without it, what is left would be nobody's
 	for object := range c.ListObjects(ctx, bucket, minio.ListObjectsOptions{Recursive: true, WithVersions: s.Flavour == "shared"}) {
 		if object.Err != nil {
 			return object.Err
 		}
-		if err := c.RemoveObject(ctx, bucket, object.Key, minio.RemoveObjectOptions{VersionID: object.VersionID}); err != nil {
+		if object.Key == markObject {
+			marks = append(marks, object)
+			continue
+		}
+		if err := remove(object); err != nil {
+			return err
+		}
+	}
+	for _, object := range marks {
+		if err := remove(object); err != nil {
 			return err
 		}
 	}

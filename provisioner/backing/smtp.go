@@ -127,8 +127,8 @@ func (d *dovecot) Ensure(ctx context.Context, g provisioner.Grant) (map[string]s
 		if err := run(ctx, db, loginTable); err != nil {
 			return err
 		}
-		known, there, err := d.find(ctx, db, g)
-		if err != nil || there && matches(known, g.Secrets["smtp_password"]) {
+		known, err := d.find(ctx, db, g)
+		if err != nil || !known.others && known.sender == sender(d.server, g.Name) && matches(known.password, g.Secrets["smtp_password"]) {
 			return err
 		}
 		d.at("write login")

@@ -1,6 +1,7 @@
 package nomad
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -9,15 +10,14 @@ import (
 func TestTheEndOfAnOutputHoldsNoHalfSecret(t *testing.T) {
 	const secret = "S3cretS3cretS3cretS3cret"
 	for name, c := range map[string]struct{ written, end string }{
-		"lines":         {strings.Repeat("x", 100) + secret + "\n" + strings.Repeat("y", tailSize-10) + "\nend\n", "\nend\n"},
+		"lines":         {strings.Repeat("x", 100) + secret + "\n" + strings.Repeat("y", tailSize-12) + "\nend\n", "\nend\n"},
 		"one long line": {strings.Repeat("x", 100) + secret + strings.Repeat("y", tailSize-10) + "end", "end"},
 		"a line's end":  {strings.Repeat("x", 100) + secret + strings.Repeat("y", tailSize-11) + "\n", "y\n"},
 	} {
 		var out tail
-		for part := range strings.SplitSeq(c.written, "x") { // in several writes
-			_, _ = out.Write([]byte(part + "x"))
+		for part := range slices.Chunk([]byte(c.written), 1000) {
+			_, _ = out.Write(part)
 		}
-		out.kept = out.kept[:len(out.kept)-1]
 		got := out.String()
 		if strings.Contains(got, "cret") || !strings.HasSuffix(got, c.end) || len(got) > tailSize {
 			t.Errorf("%s: %d bytes, begins with %.30q, ends with %q", name, len(got), got, got[max(0, len(got)-10):])

@@ -115,12 +115,12 @@ func (c *Control) Kinds() []KindView {
 // AppView is an application of the catalogue as a page shows it.
 type AppView struct {
 	Kind, Name, Version string
-	Status              string            // one of the catalogue's: stable, beta, …
-	Title, Description  map[string]string // by language
-	Shared              bool              // one instance serves many associations
-	License             string            // SPDX expression
-	CharterOK           bool              // free software in the charter's sense, but for the exceptions
-	Exceptions          []string
+	Status              string                       // one of the catalogue's: stable, beta, …
+	Title, Description  map[string]string            // by language
+	Shared              bool                         // one instance serves many associations
+	License             string                       // SPDX expression
+	CharterOK           bool                         // free software in the charter's sense, but for the exceptions
+	Exceptions          map[string][]string          // by language
 	Upstream            string                       // address of the sources
 	Backup              string                       // how it is copied, see catalogue.Backups
 	PermanentHost       bool                         // its address can never change
@@ -161,7 +161,7 @@ func (c *Control) describe(app catalogue.App, plan string) AppView {
 	v := AppView{
 		Kind: app.Kind, Name: app.Name, Version: app.Version(c.options.Variant), Status: app.Status,
 		Title: bilingual(app.Title), Description: bilingual(app.Description), Shared: app.Tenancy == catalogue.Shared,
-		License: app.License, CharterOK: app.CharterOK, Exceptions: app.Exceptions, Upstream: app.Upstream, Backup: app.Backup,
+		License: app.License, CharterOK: app.CharterOK, Exceptions: map[string][]string{"fr": app.Exceptions("fr"), "en": app.Exceptions("en")}, Upstream: app.Upstream, Backup: app.Backup,
 		PermanentHost: app.PermanentHost, Includes: map[string]map[string]string{}, Resources: app.Size(plan),
 	}
 	if v.Shared && plan != "" {

@@ -32,3 +32,10 @@ func (tx *Tx) TenantsOf(space string, limit int) (spaces []hosting.Space, count 
 		ORDER BY created_at DESC, id DESC LIMIT $2`, space, limit)
 	return spaces, count, err
 }
+
+// WakeTenants lets the runs of spaces that use an instance of the given space be claimed at once, if they wait.
+func (tx *Tx) WakeTenants(space string) error {
+	_, err := tx.exec(`UPDATE run SET not_before = 0 WHERE state = 'ready' AND space_id IN (SELECT space_id FROM tenant
+		WHERE instance_id IN (SELECT id FROM instance WHERE space_id = $1))`, space)
+	return err
+}

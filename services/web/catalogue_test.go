@@ -28,7 +28,7 @@ func TestCatalogueForEverybody(t *testing.T) {
 	b := offering(t, wide...)
 	v := b.browser()
 	a := v.get("/catalogue").is(t, 200)
-	a.has(t, `id="cloud"`, "Nextcloud", "logiciel libre", "exception à la charte", "powered by WiseMapping", `<ul lang="en">`,
+	a.has(t, `id="cloud"`, "Nextcloud", "logiciel libre", "exception à la charte", "powered by WiseMapping", "Aucune liste de licences libres",
 		"Un seul service pour toutes les associations", "Votre association a le sien", "Son adresse sera définitive",
 		"Nextcloud contient de quoi faire des formulaires", "AGPL-3.0-or-later", "https://github.com/nextcloud/server",
 		"Il fait une courte pause", "160\u00a0Gio", "Rien\u00a0: il est partagé.", "nouveau", "/request")
@@ -61,9 +61,9 @@ func TestFormAddsUp(t *testing.T) {
 		has   []string
 		lacks []string
 	}{
-		{"fits", []string{"pads", "meet"}, "standard", []string{"occupe 5\u00a0Gio sur les 40\u00a0Gio de la formule «\u00a0Association\u00a0»",
-			"Jusqu’à 50 comptes", "Occupe 5\u00a0Gio (formule Association)"}, []string{"C’est plus que la formule"}},
-		{"too much", []string{"cloud", "pads", "forms"}, "starter", []string{"occupe 6\u00a0Gio sur les 5\u00a0Gio", "<p>C’est plus que la formule",
+		{"fits", []string{"pads", "meet"}, "standard", []string{"occupe 2\u00a0Gio sur les 40\u00a0Gio de la formule «\u00a0Association\u00a0»",
+			"Jusqu’à 50 comptes", "Occupe 2\u00a0Gio (formule Association)"}, []string{"C’est plus que la formule"}},
+		{"too much", []string{"cloud", "pads", "forms", "social"}, "starter", []string{"occupe 10\u00a0Gio sur les 8\u00a0Gio", "<p>C’est plus que la formule",
 			`data-with="cloud">`}, nil},
 		{"only shared", []string{"meet"}, "starter", []string{"n’occupe rien de la formule"}, []string{"<p>C’est plus"}},
 		{"no such plan", []string{"pads"}, "gratuit", []string{`id="room" hidden`}, []string{"de la formule «\u00a0\u00a0»", "Occupe 0"}},
@@ -80,7 +80,7 @@ func TestFormAddsUp(t *testing.T) {
 	}
 	// More than the plan holds is a matter to talk about, no mistake.
 	form := typed()
-	form["kinds"] = []string{"cloud", "pads"}
+	form["kinds"] = []string{"cloud", "pads", "social"}
 	v.send("/request", "/request", form).is(t, 303)
 }
 
@@ -171,7 +171,7 @@ func TestReviewerSeesWhatARequestTakes(t *testing.T) {
 	v := b.browser()
 	v.signIn("revue@example.org")
 	v.get("/admin/requests/"+q.ID).is(t, 200).has(t, "kind-icon kind-mindmaps", "nouveau", "exception à la charte", "powered by WiseMapping",
-		"service commun, installé une fois", "Déjà compris avec «\u00a0Nuage\u00a0»", "Stockage\u00a0: 16\u00a0Gio sur les 5\u00a0Gio de la formule «\u00a0Découverte\u00a0».",
+		"service commun, installé une fois", "Déjà compris avec «\u00a0Nuage\u00a0»", "Stockage\u00a0: 10\u00a0Gio sur les 8\u00a0Gio de la formule «\u00a0Découverte\u00a0».",
 		"C’est plus que la formule ne contient", "Son adresse sera définitive").lacks(t, "N’est plus au catalogue")
 
 	_, err = b.raw.Exec(`UPDATE request SET kinds = '["pads","fax"]', plan = 'gratuit'`)

@@ -32,6 +32,7 @@ func funcs(l *locale.Locale, a *assets, pictures *icons, kinds []control.KindVie
 		"number":   func(n int) string { return locale.Number(lang, int64(n)) },
 		"mib":      func(n int) string { return locale.MiB(lang, n) },
 		"pick":     func(by map[string]string) string { return picked(by, lang) },
+		"listed":   func(by map[string][]string) []string { return by[lang] },
 		"asset":    a.address,
 		"kind":     func(kind string) string { return cmp.Or(titles[kind], kind) },
 		"kindText": func(kind string) string { return texts[kind] },

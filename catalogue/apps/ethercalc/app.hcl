@@ -13,9 +13,13 @@ description {
   en = "Fill in a spreadsheet together, at the same time, in a browser. No accounts: whoever knows a sheet’s address can change it."
 }
 
+exception "credits" {
+  fr = "SocialCalc, la partie qui calcule, est sous CPAL-1.0 : ses crédits doivent rester visibles."
+  en = "SocialCalc, the part that calculates, is under CPAL-1.0: its credits have to stay visible."
+}
+
 license    = "CC0-1.0 AND CPAL-1.0 AND Artistic-2.0"
 charter_ok = true
-exceptions = ["SocialCalc, the part that calculates, is under CPAL-1.0: its credits have to stay visible."]
 upstream   = "https://github.com/audreyt/ethercalc"
 
 docs = [
@@ -119,12 +123,12 @@ plan "standard" {
   cpu        = 200
   memory     = 256
   memory_max = 1024
-  disk       = 5120
+  disk       = 2048
 }
 
 plan "large" {
   cpu        = 400
   memory     = 512
   memory_max = 2048
-  disk       = 20480
+  disk       = 10240
 }

@@ -144,12 +144,12 @@ plan "standard" {
   cpu        = 500
   memory     = 768
   memory_max = 2048
-  disk       = 5120
+  disk       = 2048
 }
 
 plan "large" {
   cpu        = 1000
   memory     = 1024
   memory_max = 4096
-  disk       = 20480
+  disk       = 10240
 }

@@ -113,12 +113,12 @@ plan "standard" {
   cpu        = 300
   memory     = 512
   memory_max = 1024
-  disk       = 5120
+  disk       = 2048
 }
 
 plan "large" {
   cpu        = 500
   memory     = 768
   memory_max = 1536
-  disk       = 20480
+  disk       = 10240
 }

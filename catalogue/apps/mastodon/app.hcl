@@ -13,9 +13,13 @@ description {
   en = "Publish news and talk with the whole Fediverse, from your association’s own server. Registration is closed at first: you invite whom you like. The address you choose is for ever."
 }
 
+exception "federation" {
+  fr = "Messages et profils sont par nature copiés sur d'autres serveurs : on peut seulement demander qu'ils y soient effacés."
+  en = "Posts and profiles are copied to other servers by nature: that they are deleted there can only be asked for."
+}
+
 license    = "AGPL-3.0-or-later"
 charter_ok = true
-exceptions = ["Posts and profiles are copied to other servers by nature: that they are deleted there can only be asked for."]
 upstream   = "https://github.com/mastodon/mastodon"
 docs = [
   "https://github.com/mastodon/mastodon/blob/main/.env.production.sample",

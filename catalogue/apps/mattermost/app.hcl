@@ -13,14 +13,20 @@ description {
   en = "Talk as a team: channels by topic, private messages, files and search, in a browser or with the apps. Members join by invitation. This is Mostlymatter, Framasoft’s edition without a limit on the number of accounts."
 }
 
+exception "build" {
+  fr = "Ce qui tourne est Mostlymatter, que Framasoft construit à partir des sources libres : les exécutables de Mattermost s'arrêtent à 250 personnes et ont d'autres conditions."
+  en = "What runs is Mostlymatter, which Framasoft builds from the free sources: Mattermost's own binaries stop at 250 people and carry other terms."
+}
+
+exception "sources" {
+  fr = "AGPL-3.0 : l'hébergeur indique où se trouvent les sources de la version exacte qui tourne."
+  en = "AGPL-3.0: the host says where the sources of the very version that runs are."
+}
+
 # The server is AGPL; parts of the sources (its public packages, the web client) are Apache-2.0.
 license    = "AGPL-3.0-only AND Apache-2.0"
 charter_ok = true
-exceptions = [
-  "What runs is Mostlymatter, which Framasoft builds from the free sources: Mattermost's own binaries stop at 250 people and carry other terms.",
-  "AGPL-3.0: the host says where the sources of the very version that runs are.",
-]
-upstream   = "https://framagit.org/framasoft/framateam/mostlymatter"
+upstream = "https://framagit.org/framasoft/framateam/mostlymatter"
 docs = [
   "https://docs.mattermost.com/configure/environment-variables.html",
   "https://github.com/YunoHost-Apps/mattermost_ynh", # how others put Mostlymatter into the team edition

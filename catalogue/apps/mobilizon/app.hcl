@@ -13,9 +13,13 @@ description {
   en = "Announce events, sign up for them, and run groups: discussions, resources, news. Events can also be followed from other Mobilizon sites and from Mastodon."
 }
 
+exception "maps" {
+  fr = "Les navigateurs chargent des cartes d'openstreetmap.org, et les lieux sont cherchés sur nominatim.openstreetmap.org."
+  en = "Browsers fetch maps from openstreetmap.org, and places are looked up at nominatim.openstreetmap.org."
+}
+
 license    = "AGPL-3.0-or-later"
 charter_ok = true
-exceptions = ["Browsers fetch maps from openstreetmap.org, and places are looked up at nominatim.openstreetmap.org."]
 upstream   = "https://framagit.org/kaihuri/mobilizon"
 docs = [
   "https://docs.mobilizon.org/",

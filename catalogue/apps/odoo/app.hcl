@@ -13,9 +13,13 @@ description {
   en = "Run the association: contacts, invoices and payments, stock, events. You add the modules you need from the free edition of Odoo. Your association creates the accounts."
 }
 
+exception "edition" {
+  fr = "La liste des modules en montre aussi de l'édition payante, qui ne peuvent pas être installés ici."
+  en = "The list of modules also shows ones of the paid edition, which cannot be installed here."
+}
+
 license    = "LGPL-3.0-only"
 charter_ok = true
-exceptions = ["The list of modules also shows ones of the paid edition, which cannot be installed here."]
 upstream   = "https://github.com/odoo/odoo"
 docs = [
   "https://github.com/odoo/docker/tree/master/19.0",

@@ -19,7 +19,7 @@ upstream   = "https://github.com/pocketbase/pocketbase"
 docs       = ["https://pocketbase.io/docs/js-migrations/", "https://pocketbase.io/docs/js-event-hooks/", "https://pocketbase.io/docs/api-records/"]
 
 tenancy   = "instance"
-first_url = "/" # the form; the answers are read at /_/
+first_url = "/"          # the form; the answers are read at /_/
 backup    = "stop+files" # SQLite files, which a live copy can catch half written
 upgrade   = "auto-on-start"
 suspend   = "proxy"

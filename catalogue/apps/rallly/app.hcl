@@ -12,9 +12,13 @@ description {
   en = "Find a date that suits everybody. The contact person makes the polls; a link is enough to answer, without an account."
 }
 
+exception "key" {
+  fr = "L'éditeur demande une clé payante dès qu'une deuxième personne a un compte, sans rien bloquer ; ici, une seule en a un."
+  en = "Upstream asks for a paid licence key as soon as a second person has an account, without blocking anything; here only one has."
+}
+
 license    = "AGPL-3.0-or-later"
 charter_ok = true
-exceptions = ["Upstream asks for a paid licence key as soon as a second person has an account, without blocking anything; here only one has."]
 upstream   = "https://github.com/lukevella/rallly"
 
 docs = [

@@ -13,9 +13,13 @@ description {
   en = "Draw maps: place points, trace paths and areas over OpenStreetMap, alone or together, then show them on your site. Without an account, a secret link lets you change the map."
 }
 
+exception "maps" {
+  fr = "Les navigateurs chargent le fond de carte des serveurs d'OpenStreetMap et de ses communautés, et cherchent les lieux sur photon.komoot.io."
+  en = "Browsers fetch the background of maps from servers of OpenStreetMap and its communities, and look places up at photon.komoot.io."
+}
+
 license    = "AGPL-3.0-only"
 charter_ok = true
-exceptions = ["Browsers fetch the background of maps from servers of OpenStreetMap and its communities, and look places up at photon.komoot.io."]
 upstream   = "https://github.com/umap-project/umap"
 docs = [
   "https://github.com/umap-project/umap/blob/3.8.1/docker-compose.yml",

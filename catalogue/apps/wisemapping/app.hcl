@@ -12,12 +12,18 @@ description {
   en = "Make mind maps: link ideas, arrange them, share them and change them together, then download them. Everyone has an account, created by your association. The words “powered by WiseMapping” stay on each page."
 }
 
+exception "credits" {
+  fr = "La WiseMapping Public License 1.0 est Apache-2.0 avec une obligation : « powered by WiseMapping », avec un lien, sur chaque écran. Aucune liste de licences libres ne la contient."
+  en = "WiseMapping Public License 1.0 is Apache-2.0 plus an obligation: “powered by WiseMapping”, with a link, on every screen. No list of free licences has it."
+}
+
+exception "name" {
+  fr = "Personne ne peut enlever les mots « powered by WiseMapping », ni se servir du nom WiseMapping comme d'une marque."
+  en = "Nobody may take the words “powered by WiseMapping” off, nor use the name WiseMapping as a trademark."
+}
+
 license    = "LicenseRef-WiseMapping-1.0"
 charter_ok = false
-exceptions = [
-  "WiseMapping Public License 1.0 is Apache-2.0 plus an obligation: “powered by WiseMapping”, with a link, on every screen. No list of free licences has it.",
-  "Nobody may take the words “powered by WiseMapping” off, nor use the name WiseMapping as a trademark.",
-]
 upstream = "https://github.com/wisemapping/wisemapping-open-source"
 docs = [
   "https://github.com/wisemapping/wisemapping-open-source/tree/develop/distribution",

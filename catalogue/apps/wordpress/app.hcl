@@ -13,9 +13,13 @@ description {
   en = "The association’s public website: pages, news, photos, menus. You write in a browser, without knowing code, and everyone gets a role: read, write, publish or administer."
 }
 
+exception "updates" {
+  fr = "Le site demande à api.wordpress.org les mises à jour des thèmes et des extensions : sans cela, leurs corrections de sécurité n'arriveraient pas."
+  en = "The site asks api.wordpress.org for updates of themes and plugins: without that, their security fixes would not come."
+}
+
 license    = "GPL-2.0-or-later"
 charter_ok = true
-exceptions = ["The site asks api.wordpress.org for updates of themes and plugins: without that, their security fixes would not come."]
 upstream   = "https://github.com/WordPress/WordPress"
 docs = [
   "https://github.com/docker-library/wordpress",

@@ -49,6 +49,7 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"spaces of the host", commons},
 		{"one makes the host's space", commonsAtOnce},
 		{"tenants", tenants},
+		{"tenants awake", tenantsAwake},
 		{"setup steps", setupSteps},
 		{"backing choice", backingChoice},
 		{"backing race", backingRace},

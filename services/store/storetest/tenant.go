@@ -142,6 +142,32 @@ func tenants(b bundle) {
 	same(b, "users of a space of its own", [2]int{len(slugs), count}, [2]int{})
 }
 
+// Once the host's instance is there, those that wait for it are claimed at once, and nobody else.
+func tenantsAwake(b bundle) {
+	lists, sympa := AddCommons(b, b.store, "lists", "sympa")
+	lilas, menthe := AddSpace(b, b.store, "lilas"), AddSpace(b, b.store, "menthe")
+	b.write(func(tx *store.Tx) error {
+		return tx.InsertTenant(hosting.Tenant{SpaceID: lilas.ID, InstanceID: sympa.ID, Kind: "lists", CreatedAt: tx.Now})
+	})
+	for _, s := range []hosting.Space{lilas, menthe} {
+		run := AddRun(b, b.store, s, "shared")
+		claim, ok, err := b.store.ClaimRun(context.Background(), "w", []string{s.ID}, 1e9)
+		if err != nil || !ok || claim.Run.ID != run.ID {
+			b.Fatal(ok, err)
+		}
+		if err := b.store.DeferStep(context.Background(), claim, 0, b.clock.Now().Add(1e12), "waits", false); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.write(func(tx *store.Tx) error { return tx.WakeTenants(lists.ID) })
+	for s, want := range map[hosting.Space]bool{lilas: true, menthe: false} {
+		_, ok, err := b.store.ClaimRun(context.Background(), "w", []string{s.ID}, 1e9)
+		if err != nil || ok != want {
+			b.Errorf("%s is claimed: %v, %v", s.Slug, ok, err)
+		}
+	}
+}
+
 func setupSteps(b bundle) {
 	i := AddInstance(b, b.store, AddSpace(b, b.store, "amis"), "cloud", "nextcloud")
 	done := func() []string {
