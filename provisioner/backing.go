@@ -29,7 +29,8 @@ type Backing interface {
 	// Ensure makes what the grant says, with g.Secrets and no other, and returns the values of the further keys that the
 	// job finds in its variable.
 	Ensure(ctx context.Context, g Grant) (map[string]string, error)
-	// Rotate makes the server take next. It may go on taking g.Secrets until Ensure is called with next.
+	// Rotate makes the server take next. It may go on taking g.Secrets until Ensure is called with next, which also makes
+	// what is missing: that is no error here, or a change that was begun could never end.
 	Rotate(ctx context.Context, g Grant, next map[string]string) error
 	// Login signs in as the instance does.
 	Login(ctx context.Context, g Grant) error

@@ -154,6 +154,9 @@ func TestEveryByteCounts(t *testing.T) {
 			if name == SignatureFile && at < bytes.IndexByte(whole, '\n') {
 				continue // the untrusted comment is nobody's word
 			}
+			if name == SignatureFile && at+1 < len(whole) && whole[at+1] == '=' {
+				continue // its last bits stand for nothing: another letter may write the same signature
+			}
 			spoilt := bytes.Clone(whole)
 			spoilt[at] ^= 0x01
 			put(t, file, string(spoilt))

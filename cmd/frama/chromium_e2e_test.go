@@ -58,7 +58,7 @@ func openWindow(t *testing.T) *window {
 
 func (w *window) run(actions ...chromedp.Action[chromedp.Void]) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.ctx, 90*time.Second)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		w.t.Fatalf("in Chromium, at %s: %v\n%s", w.eval("location.href"), err, w.eval("document.body.innerText"))

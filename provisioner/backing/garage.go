@@ -45,11 +45,14 @@ type garagePermissions struct {
 }
 
 type garageBucket struct {
-	ID   string `json:"id"`
-	Keys []struct {
-		garageKey
-		Permissions garagePermissions `json:"permissions"`
-	} `json:"keys"`
+	ID   string       `json:"id"`
+	Keys []allowedKey `json:"keys"`
+}
+
+// allowedKey is a key with what it may do with a bucket.
+type allowedKey struct {
+	garageKey
+	Permissions garagePermissions `json:"permissions"`
 }
 
 // usable is all that an instance may: objects, not the bucket itself.
@@ -116,11 +119,7 @@ func (c *garage) bucket(ctx context.Context, g provisioner.Grant) (b garageBucke
 }
 
 func (c *garage) allow(ctx context.Context, b garageBucket, key string) error {
-	if slices.ContainsFunc(b.Keys, func(k struct {
-		garageKey
-		Permissions garagePermissions `json:"permissions"`
-	},
-	) bool {
+	if slices.ContainsFunc(b.Keys, func(k allowedKey) bool {
 		return k.AccessKeyID == key && k.Permissions.Read && k.Permissions.Write
 	}) {
 		return nil
@@ -183,40 +182,48 @@ func (c *garage) unlock(ctx context.Context, g provisioner.Grant) error {
 
 func (c *garage) purge(ctx context.Context, g provisioner.Grant, empty func(key, secret string) error) error {
 	bucket, there, err := c.bucket(ctx, g)
-	if err != nil || !there {
+	if err != nil {
 		return err
 	}
-	for n, k := range bucket.Keys {
-		if k.Name != mark(g.Instance) {
-			continue
-		}
-		if n == 0 { // one of the instance's keys empties the bucket
-			if err := c.allow(ctx, bucket, k.AccessKeyID); err != nil {
-				return err
-			}
-			var opened garageKey
-			_, err := c.find(ctx, "/v2/GetKeyInfo", url.Values{"id": {k.AccessKeyID}, "showSecretKey": {"true"}}, &opened)
-			if err != nil {
-				return err
-			}
-			if err := empty(opened.AccessKeyID, opened.SecretAccessKey); err != nil {
-				return err
-			}
+	if there {
+		if err := c.purgeBucket(ctx, g, bucket, empty); err != nil {
+			return err
 		}
 	}
-	c.at("delete bucket")
-	if err := c.do(ctx, http.MethodPost, "/v2/DeleteBucket", url.Values{"id": {bucket.ID}}, nil, nil); err != nil {
+	// All that bear the mark: what was cut short may have left some without the bucket.
+	var keys []struct{ ID, Name string }
+	if err := c.do(ctx, http.MethodGet, "/v2/ListKeys", nil, nil, &keys); err != nil {
 		return err
 	}
-	for _, k := range bucket.Keys {
+	for _, k := range keys {
 		if k.Name == mark(g.Instance) {
 			c.at("delete key")
-			if err := c.deleteKey(ctx, k.AccessKeyID); err != nil {
+			if err := c.deleteKey(ctx, k.ID); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// purgeBucket lets one of the instance's keys empty the bucket, and deletes it.
+func (c *garage) purgeBucket(ctx context.Context, g provisioner.Grant, b garageBucket, empty func(key, secret string) error) error {
+	at := slices.IndexFunc(b.Keys, func(k allowedKey) bool {
+		return k.Name == mark(g.Instance)
+	})
+	key := b.Keys[at].AccessKeyID // there is one, or the bucket would not be the instance's
+	if err := c.allow(ctx, b, key); err != nil {
+		return err
+	}
+	var opened garageKey
+	if _, err := c.find(ctx, "/v2/GetKeyInfo", url.Values{"id": {key}, "showSecretKey": {"true"}}, &opened); err != nil {
+		return err
+	}
+	if err := empty(opened.AccessKeyID, opened.SecretAccessKey); err != nil {
+		return err
+	}
+	c.at("delete bucket")
+	return c.do(ctx, http.MethodPost, "/v2/DeleteBucket", url.Values{"id": {b.ID}}, nil, nil)
 }
 
 func (c *garage) deleteKey(ctx context.Context, id string) error {

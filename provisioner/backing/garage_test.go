@@ -88,6 +88,12 @@ func (f *fakeGarage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.keys[in.AccessKeyID].alias = true
 	case "DeleteKey":
 		delete(f.keys, id)
+	case "ListKeys":
+		list := []map[string]string{}
+		for id, k := range f.keys {
+			list = append(list, map[string]string{"id": id, "name": k.name})
+		}
+		_ = json.NewEncoder(w).Encode(list)
 	case "DeleteBucket":
 		f.bucket = ""
 	default:
@@ -162,8 +168,13 @@ func TestGarage(t *testing.T) {
 	do("restore", b.Restore(ctx, g))
 	ensure()
 	do("retire", b.Retire(ctx, g))
+	fake.keys["GKbackup"] = &fakeKey{name: "the host's backup", read: true, alias: true} // the host let it read the bucket
 	do("purge", b.Purge(ctx, g))
+	fake.keys["GKleft"] = &fakeKey{name: mark(g.Instance)} // as of a purge that was cut short after the bucket
 	do("purge again", b.Purge(ctx, g))
+	if fake.keys["GKbackup"] == nil {
+		t.Error("the host's own key is deleted")
+	}
 	for id, k := range fake.keys {
 		if k.name == mark(g.Instance) || fake.bucket != "" {
 			t.Errorf("left: bucket %q, key %s", fake.bucket, id)

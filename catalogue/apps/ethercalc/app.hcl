@@ -14,7 +14,7 @@ description {
 }
 
 exception "credits" {
-  fr = "SocialCalc, la partie qui calcule, est sous CPAL-1.0 : ses crédits doivent rester visibles."
+  fr = "SocialCalc, la partie qui calcule, est sous CPAL-1.0 : la mention de ses auteurs doit rester visible."
   en = "SocialCalc, the part that calculates, is under CPAL-1.0: its credits have to stay visible."
 }
 

@@ -14,7 +14,7 @@ description {
 }
 
 exception "federation" {
-  fr = "Messages et profils sont par nature copiés sur d'autres serveurs : on peut seulement demander qu'ils y soient effacés."
+  fr = "Messages et profils sont par nature copiés sur d’autres serveurs : on peut seulement demander qu’ils y soient effacés."
   en = "Posts and profiles are copied to other servers by nature: that they are deleted there can only be asked for."
 }
 

@@ -14,19 +14,19 @@ description {
 }
 
 exception "build" {
-  fr = "Ce qui tourne est Mostlymatter, que Framasoft construit à partir des sources libres : les exécutables de Mattermost s'arrêtent à 250 personnes et ont d'autres conditions."
-  en = "What runs is Mostlymatter, which Framasoft builds from the free sources: Mattermost's own binaries stop at 250 people and carry other terms."
+  fr = "Ce qui tourne est Mostlymatter, que Framasoft construit à partir des sources libres : les exécutables de Mattermost s’arrêtent à 250 personnes et ont d’autres conditions."
+  en = "What runs is Mostlymatter, which Framasoft builds from the free sources: Mattermost’s own binaries stop at 250 people and carry other terms."
 }
 
 exception "sources" {
-  fr = "AGPL-3.0 : l'hébergeur indique où se trouvent les sources de la version exacte qui tourne."
+  fr = "AGPL-3.0 : l’hébergeur indique où se trouvent les sources de la version exacte qui tourne."
   en = "AGPL-3.0: the host says where the sources of the very version that runs are."
 }
 
 # The server is AGPL; parts of the sources (its public packages, the web client) are Apache-2.0.
 license    = "AGPL-3.0-only AND Apache-2.0"
 charter_ok = true
-upstream = "https://framagit.org/framasoft/framateam/mostlymatter"
+upstream   = "https://framagit.org/framasoft/framateam/mostlymatter"
 docs = [
   "https://docs.mattermost.com/configure/environment-variables.html",
   "https://github.com/YunoHost-Apps/mattermost_ynh", # how others put Mostlymatter into the team edition

@@ -14,7 +14,7 @@ description {
 }
 
 exception "maps" {
-  fr = "Les navigateurs chargent des cartes d'openstreetmap.org, et les lieux sont cherchés sur nominatim.openstreetmap.org."
+  fr = "Les navigateurs chargent des cartes d’openstreetmap.org, et les lieux sont cherchés sur nominatim.openstreetmap.org."
   en = "Browsers fetch maps from openstreetmap.org, and places are looked up at nominatim.openstreetmap.org."
 }
 

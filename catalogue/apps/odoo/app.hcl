@@ -14,7 +14,7 @@ description {
 }
 
 exception "edition" {
-  fr = "La liste des modules en montre aussi de l'édition payante, qui ne peuvent pas être installés ici."
+  fr = "La liste des modules en montre aussi de l’édition payante, qui ne peuvent pas être installés ici."
   en = "The list of modules also shows ones of the paid edition, which cannot be installed here."
 }
 

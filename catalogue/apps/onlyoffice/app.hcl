@@ -13,18 +13,18 @@ description {
 }
 
 exception "fonts" {
-  fr = "L'image contient les polices de base de Microsoft (ttf-mscorefonts-installer), qui ne sont pas libres."
-  en = "The image holds Microsoft's core fonts (ttf-mscorefonts-installer), which are not free."
+  fr = "L’image contient les polices de base de Microsoft (ttf-mscorefonts-installer), qui ne sont pas libres."
+  en = "The image holds Microsoft’s core fonts (ttf-mscorefonts-installer), which are not free."
 }
 
 exception "clients" {
-  fr = "L'image contient Oracle Instant Client et mssql-tools de Microsoft, qui ne sont pas libres et ne servent pas ici."
-  en = "The image holds Oracle Instant Client and Microsoft's mssql-tools, which are not free and not used here."
+  fr = "L’image contient Oracle Instant Client et mssql-tools de Microsoft, qui ne sont pas libres et ne servent pas ici."
+  en = "The image holds Oracle Instant Client and Microsoft’s mssql-tools, which are not free and not used here."
 }
 
 license    = "AGPL-3.0-only"
 charter_ok = false
-upstream = "https://github.com/ONLYOFFICE/DocumentServer"
+upstream   = "https://github.com/ONLYOFFICE/DocumentServer"
 docs = [
   "https://github.com/ONLYOFFICE/Docker-DocumentServer",
   "https://api.onlyoffice.com/docs/docs-api/get-started/get-onlyoffice-docs",

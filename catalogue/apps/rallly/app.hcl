@@ -13,7 +13,7 @@ description {
 }
 
 exception "key" {
-  fr = "L'éditeur demande une clé payante dès qu'une deuxième personne a un compte, sans rien bloquer ; ici, une seule en a un."
+  fr = "L’éditeur demande une clé payante dès qu’une deuxième personne a un compte, sans rien bloquer ; ici, une seule en a un."
   en = "Upstream asks for a paid licence key as soon as a second person has an account, without blocking anything; here only one has."
 }
 

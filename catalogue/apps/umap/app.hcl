@@ -14,7 +14,7 @@ description {
 }
 
 exception "maps" {
-  fr = "Les navigateurs chargent le fond de carte des serveurs d'OpenStreetMap et de ses communautés, et cherchent les lieux sur photon.komoot.io."
+  fr = "Les navigateurs chargent le fond de carte des serveurs d’OpenStreetMap et de ses communautés, et cherchent les lieux sur photon.komoot.io."
   en = "Browsers fetch the background of maps from servers of OpenStreetMap and its communities, and look places up at photon.komoot.io."
 }
 

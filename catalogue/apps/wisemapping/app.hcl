@@ -18,13 +18,13 @@ exception "credits" {
 }
 
 exception "name" {
-  fr = "Personne ne peut enlever les mots « powered by WiseMapping », ni se servir du nom WiseMapping comme d'une marque."
+  fr = "Personne ne peut enlever les mots « powered by WiseMapping », ni se servir du nom WiseMapping comme d’une marque."
   en = "Nobody may take the words “powered by WiseMapping” off, nor use the name WiseMapping as a trademark."
 }
 
 license    = "LicenseRef-WiseMapping-1.0"
 charter_ok = false
-upstream = "https://github.com/wisemapping/wisemapping-open-source"
+upstream   = "https://github.com/wisemapping/wisemapping-open-source"
 docs = [
   "https://github.com/wisemapping/wisemapping-open-source/tree/develop/distribution",
   "https://github.com/wisemapping/wisemapping-open-source/blob/develop/wise-api/src/main/resources/application.yml",

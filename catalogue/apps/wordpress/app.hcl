@@ -14,7 +14,7 @@ description {
 }
 
 exception "updates" {
-  fr = "Le site demande à api.wordpress.org les mises à jour des thèmes et des extensions : sans cela, leurs corrections de sécurité n'arriveraient pas."
+  fr = "Le site demande à api.wordpress.org les mises à jour des thèmes et des extensions : sans cela, leurs corrections de sécurité n’arriveraient pas."
   en = "The site asks api.wordpress.org for updates of themes and plugins: without that, their security fixes would not come."
 }
 
