@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,7 +13,7 @@ import (
 )
 
 func newCatalogueCommand(c *cli) *cobra.Command {
-	return parent(&cobra.Command{Use: "catalogue", GroupID: "admin", Short: "The applications: list, show, lint"},
+	return parent(&cobra.Command{Use: "catalogue", GroupID: "admin", Short: "The applications: list, show, lint, test, new, update"},
 		newCatalogueListCommand(c), newCatalogueShowCommand(c), newCatalogueLintCommand(c), newCatalogueTestCommand(c),
 		newCatalogueNewCommand(c), newCatalogueUpdateCommand(c), newCatalogueSignCommand(c), newCatalogueKeyCommand(c))
 }
@@ -21,15 +23,41 @@ type appLine struct {
 	Name, Kind, Title, Version, Status, License, Origin string
 	Variants, Overrides, Exceptions                     []string
 	Upstream, Description, Backup, Upgrade              string
-	CharterOK                                           bool
+	ReplacedBy, Tenancy, Quota, Suspend                 string
+	CharterOK, PermanentHost                            bool
+	Tasks, Needs, Images, Secrets, Includes             []string
+	Measures, Docs, Unverified                          []string
 }
 
 func lineOf(app catalogue.App, variant string) appLine {
-	return appLine{
+	l := appLine{
 		Name: app.Name, Kind: app.Kind, Title: app.Title("en"), Version: app.Version(variant), Status: app.Status, License: app.License,
 		Origin: app.Origin, Variants: app.Variants(), Overrides: app.Overrides, Exceptions: app.Exceptions("en"), Upstream: app.Upstream,
 		Description: app.Description("en"), Backup: app.Backup, Upgrade: app.Upgrade, CharterOK: app.CharterOK,
+		ReplacedBy: app.ReplacedBy, Tenancy: app.Tenancy, Quota: app.Quota, Suspend: app.Suspend, PermanentHost: app.PermanentHost,
+		Docs: app.Docs, Unverified: app.Unverified, Includes: slices.Sorted(maps.Keys(app.Includes)),
 	}
+	run := app.Run(variant)
+	l.Tasks, l.Needs = run.Tasks, run.Needs
+	for _, task := range slices.Sorted(maps.Keys(run.Images)) {
+		image := run.Images[task]
+		text := task + ": " + image.Reference
+		if image.Build != "" {
+			text += " (built by the host, from " + image.Build + ")"
+		}
+		l.Images = append(l.Images, text)
+	}
+	for _, secret := range app.Secrets {
+		kind := "rotatable"
+		if secret.Permanent {
+			kind = "permanent"
+		}
+		l.Secrets = append(l.Secrets, secret.Name+" ("+kind+")")
+	}
+	for _, usage := range run.Usage {
+		l.Measures = append(l.Measures, usage.Metric+" ("+usage.From+")")
+	}
+	return l
 }
 
 // loadCatalogue reads the embedded catalogue and the configured folders.
@@ -81,14 +109,42 @@ func newCatalogueShowCommand(c *cli) *cobra.Command {
 			return c.print(l, func(w io.Writer) {
 				fmt.Fprintf(w, "%s — %s\n%s\n\n", l.Name, l.Title, l.Description)
 				t := newTable(w)
+				some := func(name, text string) {
+					if text != "" {
+						t.row(name, text)
+					}
+				}
+				each := func(name string, texts []string) {
+					for i, text := range texts {
+						if i > 0 {
+							name = ""
+						}
+						t.row(name, text)
+					}
+				}
 				t.row("kind", l.Kind)
+				some("includes", strings.Join(l.Includes, ", "))
 				t.row("version", l.Version+" ("+l.Status+")")
+				some("migrate to", l.ReplacedBy)
 				t.row("licence", l.License)
-				t.row("exceptions", strings.Join(l.Exceptions, "; "))
+				each("exceptions", l.Exceptions)
 				t.row("sources", l.Upstream)
-				t.row("variants", strings.Join(l.Variants, ", "))
+				t.row("serves", map[string]string{catalogue.PerSpace: "one association", catalogue.Shared: "all associations"}[l.Tenancy])
+				some("variants", strings.Join(l.Variants, ", "))
+				some("tasks", strings.Join(l.Tasks, ", "))
+				each("images", l.Images)
+				some("needs", strings.Join(l.Needs, ", "))
+				some("secrets", strings.Join(l.Secrets, ", "))
 				t.row("backup", l.Backup)
 				t.row("upgrade", l.Upgrade)
+				if l.PermanentHost {
+					t.row("host name", "can never change")
+				}
+				t.row("suspension", l.Suspend)
+				t.row("quota", l.Quota)
+				some("measures", strings.Join(l.Measures, ", "))
+				each("unverified", l.Unverified)
+				each("checked with", l.Docs)
 				t.row("from", l.Origin)
 				for _, p := range apps.Plans() {
 					r := app.Size(p.ID)
