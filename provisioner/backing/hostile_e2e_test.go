@@ -189,7 +189,7 @@ func TestRedisForgets(t *testing.T) {
 	g := newGrant(b)
 	ensure(t, b, g)
 	must(t, b.Retire(ctx, g))
-	n := 0
+	var n int
 	for n = 1; cutShort(t, o, n, func(b provisioner.Backing) error { return b.Purge(ctx, g) }); n++ {
 		t.Logf("cut short at point %d", n)
 	}

@@ -31,6 +31,7 @@ func newMySQL(s server) *mariadb {
 	c := driver.NewConfig()
 	c.Net, c.Addr, c.TLS = "tcp", s.Address, s.tls
 	c.Timeout = 10 * time.Second
+	c.Logger = &driver.NopLogger{} // it would write to standard error beside the errors it returns
 	c.Collation = "utf8mb4_general_ci"
 	return &mariadb{s, c}
 }

@@ -42,7 +42,7 @@ type database struct {
 
 func findDatabase(ctx context.Context, db *pgx.Conn, name string) (d database, err error) {
 	err = db.QueryRow(ctx, `SELECT datallowconn, has_database_privilege('public', oid, 'CONNECT') OR has_database_privilege('public', oid, 'TEMP'),
-		NOT has_database_privilege(datdba, oid, 'CONNECT, CREATE, TEMP'),
+		NOT (has_database_privilege(datdba, oid, 'CONNECT') AND has_database_privilege(datdba, oid, 'CREATE')),
 		pg_get_userbyid(datdba), coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1`, name).
 		Scan(&d.open, &d.public, &d.shut, &d.owner, &d.comment)
 	if errors.Is(err, pgx.ErrNoRows) {

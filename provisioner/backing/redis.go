@@ -235,7 +235,7 @@ func (r *redisServer) deleteKeys(ctx context.Context, c *redis.Client, g provisi
 		return fmt.Errorf("number of databases: %w", err)
 	}
 	session := c.Conn() // the number is chosen for one connection
-	defer session.Close()
+	defer func() { _ = session.Close() }()
 	for number := range databases {
 		if err := session.Select(ctx, number).Err(); err != nil {
 			return err

@@ -94,9 +94,7 @@ func (s *s3) Fits(ctx context.Context, _ provisioner.Grant) error {
 }
 
 func (s *s3) Ensure(ctx context.Context, g provisioner.Grant) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
-	defer cancel()
-	if err := s.explain(s.keys.ensure(ctx, g)); err != nil {
+	if err := s.within(ctx, s.Timeout, func(ctx context.Context) error { return s.keys.ensure(ctx, g) }); err != nil {
 		return nil, err
 	}
 	values := map[string]string{"s3_endpoint": s.url(s.SeenAs), "s3_region": s.Region, "s3_bucket": g.Name}
@@ -107,7 +105,7 @@ func (s *s3) Ensure(ctx context.Context, g provisioner.Grant) (map[string]string
 }
 
 func (s *s3) Rotate(ctx context.Context, g provisioner.Grant, next map[string]string) error {
-	return s.explain(s.keys.rotate(ctx, g, next))
+	return s.within(ctx, s.Timeout, func(ctx context.Context) error { return s.keys.rotate(ctx, g, next) })
 }
 
 // Login looks at the bucket as the instance does.
@@ -120,6 +118,8 @@ func (s *s3) Login(ctx context.Context, g provisioner.Grant) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
 	there, err := c.BucketExists(ctx, g.Name)
 	var answer minio.ErrorResponse
 	switch {
@@ -132,20 +132,33 @@ func (s *s3) Login(ctx context.Context, g provisioner.Grant) error {
 }
 
 func (s *s3) Retire(ctx context.Context, g provisioner.Grant) error {
-	return s.explain(s.keys.lock(ctx, g))
+	return s.within(ctx, s.Timeout, func(ctx context.Context) error { return s.keys.lock(ctx, g) })
 }
 
 func (s *s3) Restore(ctx context.Context, g provisioner.Grant) error {
-	return s.explain(s.keys.unlock(ctx, g))
+	return s.within(ctx, s.Timeout, func(ctx context.Context) error { return s.keys.unlock(ctx, g) })
 }
 
 func (s *s3) Purge(ctx context.Context, g provisioner.Grant) error {
-	return s.explain(s.keys.purge(ctx, g, func(key, secret string) error { return s.empty(ctx, g.Name, key, secret) }))
+	return s.within(ctx, deleting, func(ctx context.Context) error {
+		return s.keys.purge(ctx, g, func(key, secret string) error { return s.empty(ctx, g.Name, key, secret) })
+	})
 }
 
 func (s *s3) Check(ctx context.Context) (string, error) {
-	detail, err := s.keys.check(ctx)
-	return detail, s.explain(err)
+	detail := ""
+	err := s.within(ctx, s.Timeout, func(ctx context.Context) (err error) {
+		detail, err = s.keys.check(ctx)
+		return err
+	})
+	return detail, err
+}
+
+// within gives one operation its time: the S3 client has no limit of its own.
+func (s *s3) within(ctx context.Context, long time.Duration, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, long)
+	defer cancel()
+	return s.explain(f(ctx))
 }
 
 // connect makes a client; nothing is asked yet.

@@ -122,7 +122,7 @@ func TestFailures(t *testing.T) {
 			want: []string{"request try: GET /x: answered 500 instead of 200; it begins with: out of order"}},
 		{name: "an empty answer", answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
 			want: []string{"answered 204 instead of 200; its body is empty"}},
-		{name: "a redirect is not followed", answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/setup?k="+key, 302) },
+		{name: "a redirect is not followed", answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/setup?k="+key, http.StatusFound) },
 			want: []string{"answered 302 (to /setup?k=•••) instead of 200"}},
 		{name: "text is missing", q: catalogue.Request{Contains: "{object}"},
 			answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "nothing\x00here\n\n yet") },
