@@ -291,6 +291,13 @@ func TestBackingNone(t *testing.T) {
 	if e := b.entry(b.instances[1]); e.ID != "" {
 		t.Errorf("chosen all the same: %+v", e)
 	}
+	// One that does not fit beside it is no reason to ask a person.
+	old := newAccount("old")
+	old.unfit = &RefusedError{Reason: "too old"}
+	b = newBench(t, old, down)
+	if err := b.provision(b.instances[0]); errors.As(err, new(*RefusedError)) || !errors.As(err, &waits) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func refused(t testing.TB, err error, words ...string) {

@@ -50,6 +50,9 @@ func (p *Provisioner) ensureBacking(ctx context.Context, i hosting.Instance, ser
 		switch h.State {
 		case hosting.BackingWanted, hosting.BackingMade, hosting.BackingRotating:
 			return p.settle(ctx, h)
+		case hosting.BackingPurging, hosting.BackingPurged:
+			return &RefusedError{Reason: fmt.Sprintf("the %s %s of %s was deleted for good: nothing can be made for this instance any more; "+
+				"the association needs a new space", service, b.Name, i.Job)}
 		}
 		return &RefusedError{Reason: fmt.Sprintf("the %s %s of %s is %s: give it back with frama backing restore, then retry",
 			service, b.Name, i.Job, h.State)}
@@ -91,13 +94,16 @@ func (p *Provisioner) fitting(ctx context.Context, i hosting.Instance, service s
 		return nil, &RefusedError{Reason: fmt.Sprintf("%s needs postgres and mysql, which have the same keys: give it one of them", i.App)}
 	}
 	var fit []Server
-	var problems error
+	var problems, waits error
 	for _, s := range p.Backing {
 		if s.Kind() != service || s.Full {
 			continue
 		}
 		if err := s.Fits(ctx, wishes(Grant{Instance: i.ID, Name: s.Identifier(i.Job)}, wish)); err != nil {
-			problems = errors.Join(problems, err)
+			var temporary *TemporaryError
+			if problems = errors.Join(problems, err); errors.As(err, &temporary) {
+				waits = err
+			}
 			continue
 		}
 		fit = append(fit, s)
@@ -105,6 +111,8 @@ func (p *Provisioner) fitting(ctx context.Context, i hosting.Instance, service s
 	switch {
 	case len(fit) > 0:
 		return fit, nil
+	case waits != nil: // it may fit once it answers: no person has to declare another one
+		return nil, waits
 	case problems != nil:
 		return nil, problems
 	}

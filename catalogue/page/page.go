@@ -80,7 +80,8 @@ func (w *writer) kind(k catalogue.Kind) {
 	}
 	// What a space gets comes first, what nobody gets last.
 	rank := func(a catalogue.App) int {
-		return map[string]int{catalogue.Stable: 1, catalogue.Beta: 2, catalogue.Demo: 3, catalogue.Retired: 4}[a.Status] - 10*oneIf(a.Preferred)
+		order := []string{catalogue.Stable, catalogue.Beta, catalogue.Demo, catalogue.Retired}
+		return slices.Index(order, a.Status) - 10*oneIf(a.Preferred)
 	}
 	slices.SortStableFunc(apps, func(a, b catalogue.App) int { return rank(a) - rank(b) })
 	core := ""

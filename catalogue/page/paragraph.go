@@ -17,7 +17,8 @@ func (w *writer) paragraph(a catalogue.App) {
 		}
 	}
 	if e, known := w.earned[a.Name]; known && e.Next != "" && e.Level+1 < len(Levels()) {
-		w.line("\n**Level %d**, %s. Level %d (%s) %s", e.Level, Levels()[e.Level].Name, e.Level+1, Levels()[e.Level+1].Name, sentence(e.Next))
+		earned, next := Levels()[e.Level], Levels()[e.Level+1]
+		w.line("\n**Level %d**, %s. Level %d (%s) %s", e.Level, earned.Name, e.Level+1, next.Name, sentence(e.Next))
 	}
 	w.line("")
 	w.item("Licence", a.License+charter(a))
@@ -182,5 +183,6 @@ func (w *writer) runs() {
 
 const (
 	runsTitle = "## What the trials earned"
-	runsIntro = "One line for each application, as the last trial of it ended. `native` is the variant of plain processes; `production` was not started."
+	runsIntro = "One line for each application, as the last trial of it ended. `native` is the variant of plain processes; " +
+		"`production` was not started."
 )

@@ -112,12 +112,16 @@ func chosen(all *catalogue.Catalogue, o trialOptions, names []string) ([]catalog
 
 // runnable lists the applications that can be installed without containers.
 func runnable(apps []catalogue.App) []catalogue.App {
-	return slices.DeleteFunc(slices.Clone(apps), func(a catalogue.App) bool { return !a.Has(catalogue.Native) || a.Status == catalogue.Retired })
+	return slices.DeleteFunc(slices.Clone(apps), func(a catalogue.App) bool {
+		return !a.Has(catalogue.Native) || a.Status == catalogue.Retired
+	})
 }
 
 // onTrialPlatform starts a platform in a temporary folder, with the user's catalogue and nothing else of the
 // configuration, and stops it when do has returned.
-func (c *cli) onTrialPlatform(ctx context.Context, conf config, needs []string, keep bool, do func(context.Context, *platform, *app) error) (err error) {
+func (c *cli) onTrialPlatform(
+	ctx context.Context, conf config, needs []string, keep bool, do func(context.Context, *platform, *app) error,
+) (err error) {
 	defer heldSignals()()
 	dir, err := os.MkdirTemp("", "frama-trial")
 	if err != nil {
@@ -170,7 +174,9 @@ func (c *cli) onTrialPlatform(ctx context.Context, conf config, needs []string, 
 const atOnce = 2
 
 // tryAll tries applications, two at a time.
-func (c *cli) tryAll(ctx context.Context, p *platform, a *app, apps []catalogue.App, o trialOptions, show *trialShow) ([]trial.Result, error) {
+func (c *cli) tryAll(
+	ctx context.Context, p *platform, a *app, apps []catalogue.App, o trialOptions, show *trialShow,
+) ([]trial.Result, error) {
 	bench, err := newTrialBench(p, a, o.plan)
 	if err != nil {
 		return nil, err

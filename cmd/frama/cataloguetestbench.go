@@ -46,7 +46,8 @@ func newTrialBench(p *platform, a *app, plan string) (*trialBench, error) {
 		return nil, err
 	}
 	root, err := nomad.New(nomad.Options{
-		Address: p.nomad.Address, Token: nomad.Static(p.nomad.ManagementToken), Namespace: p.nomad.Namespace, Policy: nomad.DevelopmentPolicy(),
+		Address: p.nomad.Address, Token: nomad.Static(p.nomad.ManagementToken), Namespace: p.nomad.Namespace,
+		Policy: nomad.DevelopmentPolicy(),
 	})
 	if err != nil {
 		return nil, err

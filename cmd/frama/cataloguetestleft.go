@@ -22,11 +22,13 @@ func (p *platform) left(ctx context.Context, e hosting.Backing) ([]string, error
 	names := fmt.Sprintf("('%s', '%s')", e.Name, e.SetAside)
 	switch {
 	case e.Service == "postgres" && p.postgres != nil:
-		return answered(ctx, nil, "psql", p.postgres.URL("postgres"), "-Atc", "SELECT 'database ' || datname FROM pg_database WHERE datname IN "+names+
-			" UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname IN "+names)
+		return answered(ctx, nil, "psql", p.postgres.URL("postgres"), "-Atc",
+			"SELECT 'database ' || datname FROM pg_database WHERE datname IN "+names+
+				" UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname IN "+names)
 	case e.Service == "mysql" && p.mariadb != nil:
-		return answered(ctx, []string{"MYSQL_PWD=" + p.mariadb.Password}, "mariadb", "--no-defaults", "-h", p.mariadb.Host, "-P", strconv.Itoa(p.mariadb.Port),
-			"-u", p.mariadb.User, "-Ne", "SELECT CONCAT('database ', schema_name) FROM information_schema.schemata WHERE schema_name IN "+names+
+		return answered(ctx, []string{"MYSQL_PWD=" + p.mariadb.Password}, "mariadb", "--no-defaults", "-h", p.mariadb.Host,
+			"-P", strconv.Itoa(p.mariadb.Port), "-u", p.mariadb.User, "-Ne",
+			"SELECT CONCAT('database ', schema_name) FROM information_schema.schemata WHERE schema_name IN "+names+
 				" UNION ALL SELECT CONCAT('account ', User) FROM mysql.user WHERE User IN "+names)
 	case e.Service == "redis" && p.redis != nil:
 		client := []string{"-h", p.redis.Host, "-p", strconv.Itoa(p.redis.Port), "--no-auth-warning"}

@@ -51,8 +51,8 @@ func (s *trialShow) tell(r trial.Result, level trial.Level) {
 	}
 	if !s.live {
 		for _, o := range r.Outcomes[s.told[r.App]:] {
-			fmt.Fprintln(s.cli.out, strings.TrimRight(fmt.Sprintf("%-*s  %d %-14s  %-8s  %6.1f s  %s", s.wide, r.App, o.Level, o.Name, o.State, o.Seconds,
-				printable(o.Reason)), " "))
+			text := fmt.Sprintf("%-*s  %d %-14s  %-8s  %6.1f s  %s", s.wide, r.App, o.Level, o.Name, o.State, o.Seconds, printable(o.Reason))
+			fmt.Fprintln(s.cli.out, strings.TrimRight(text, " "))
 		}
 		s.told[r.App] = len(r.Outcomes)
 		return
@@ -163,7 +163,8 @@ func (s *trialShow) words(results []trial.Result, failed int, o trialOptions) {
 	}
 	for _, r := range results {
 		if stopped, _ := r.Stopped(); stopped.State == trial.Failed {
-			fmt.Fprintf(out, "\n%s failed at level %d, %s:\n  %s\n", r.App, stopped.Level, stopped.Name, strings.ReplaceAll(stopped.Reason, "\n", "\n  "))
+			reason := strings.ReplaceAll(stopped.Reason, "\n", "\n  ")
+			fmt.Fprintf(out, "\n%s failed at level %d, %s:\n  %s\n", r.App, stopped.Level, stopped.Name, reason)
 		}
 	}
 	fmt.Fprintf(out, "\n%d tried, %d failed, in %.0f s\n", len(results), failed, now().Sub(s.start).Seconds())

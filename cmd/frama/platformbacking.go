@@ -127,7 +127,8 @@ func (p *platform) backingConfig() string {
 	}
 	if p.postgres != nil {
 		// It lets in everybody on this machine, whatever the password.
-		declare("postgres", net.JoinHostPort(p.postgres.Host, strconv.Itoa(p.postgres.Port)), "user", p.postgres.User, "password", "any", "database", "postgres")
+		declare("postgres", net.JoinHostPort(p.postgres.Host, strconv.Itoa(p.postgres.Port)), "user", p.postgres.User,
+			"password", "any", "database", "postgres")
 	}
 	if p.mariadb != nil {
 		declare("mysql", p.mariadb.Address(), "user", p.mariadb.User, "password", p.mariadb.Password)

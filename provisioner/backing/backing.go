@@ -15,6 +15,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -106,10 +107,16 @@ type server struct {
 	port string
 }
 
+// prefixForm is what is safe in the names of all kinds, and in the patterns of keys and rights.
+var prefixForm = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,14}$`)
+
 func newServer(o Options) (server, error) {
 	s := server{Options: o}
 	if o.Name == "" {
 		return s, errors.New("[[backing]] without a name")
+	}
+	if !prefixForm.MatchString(o.Prefix) {
+		return s, s.wrong("prefix: %q is not 1 to 15 letters a to z, digits, hyphens or underscores, beginning with a letter", o.Prefix)
 	}
 	address, _, err := net.SplitHostPort(o.Address)
 	if err != nil {

@@ -243,8 +243,15 @@ func (m *mariadb) ours(ctx context.Context, db *sql.Conn, g provisioner.Grant) (
 		return t, err
 	}
 	t.user = users > 0
-	var comment string
-	err = db.QueryRowContext(ctx, `SELECT SCHEMA_COMMENT FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?`, g.Name).Scan(&comment)
+	comment := ""
+	// MariaDB makes a database's folder first and writes its comment then: one that is being made has none for a moment.
+	for try := 0; ; try++ {
+		err = db.QueryRowContext(ctx, `SELECT SCHEMA_COMMENT FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?`, g.Name).Scan(&comment)
+		if err != nil || comment != "" || try == 5 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return t, err
 	}

@@ -28,8 +28,8 @@ func (c *Cluster) RemoveVolume(ctx context.Context, v provisioner.Volume, job, i
 	}
 	for _, one := range known {
 		if one.NodeID != v.Node {
-			return &provisioner.RefusedError{Err: fmt.Errorf("volume %s is on node %s, not on %s where the instance was placed: find out whose it is before anything else: %w",
-				v.Name, one.NodeID, v.Node, ErrForeign)}
+			return &provisioner.RefusedError{Err: fmt.Errorf("volume %s is on node %s, not on %s where the "+
+				"instance was placed: find out whose it is before anything else: %w", v.Name, one.NodeID, v.Node, ErrForeign)}
 		}
 		err := c.call(ctx, "delete volume "+v.Name, func(ctx context.Context) error {
 			w, err := c.write(ctx)
@@ -45,9 +45,13 @@ func (c *Cluster) RemoveVolume(ctx context.Context, v provisioner.Volume, job, i
 		switch {
 		case err == nil:
 		case hasAny(err.Error(), "in use by allocations"):
-			return &provisioner.TemporaryError{Reason: "volume " + v.Name + " is still used by a task that is stopping", After: 500 * time.Millisecond}
+			return &provisioner.TemporaryError{
+				Reason: "volume " + v.Name + " is still used by a task that is stopping", After: 500 * time.Millisecond,
+			}
 		case hasAny(err.Error(), "unknown node without force"):
-			return &provisioner.TemporaryError{Reason: fmt.Sprintf("volume %s is on node %s, which is gone: bring the node back", v.Name, v.Node), After: time.Minute}
+			return &provisioner.TemporaryError{
+				Reason: fmt.Sprintf("volume %s is on node %s, which is gone: bring the node back", v.Name, v.Node), After: time.Minute,
+			}
 		default:
 			return err
 		}

@@ -92,7 +92,8 @@ func (t *Trial) Run(ctx context.Context) Result {
 		t.tell(r, level)
 		begun := time.Now()
 		err := steps[level](ctx)
-		o := Outcome{Level: level, Name: name(level), State: Passed, Seconds: time.Since(begun).Round(100 * time.Millisecond).Seconds()}
+		spent := time.Since(begun).Round(100 * time.Millisecond)
+		o := Outcome{Level: level, Name: name(level), State: Passed, Seconds: spent.Seconds()}
 		var not *untried
 		switch {
 		case ctx.Err() != nil:
