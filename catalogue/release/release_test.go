@@ -78,6 +78,8 @@ func TestSignedReleaseVerifies(t *testing.T) {
 	says(t, err, "holds no files")
 }
 
+func typing(word string) func() (string, error) { return func() (string, error) { return word, nil } }
+
 func TestKeysHavePasswords(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key")
 	if _, err := NewKey(file, ""); err == nil {
@@ -90,9 +92,9 @@ func TestKeysHavePasswords(t *testing.T) {
 	_, err = NewKey(file, password)
 	says(t, err, "never overwritten")
 	dir := newPublisher(t).release(t, "chatons.example", 1)
-	_, err = Sign(dir, Index{Name: "chatons.example", Version: 2}, file, "wrong")
+	_, err = Sign(dir, Index{Name: "chatons.example", Version: 2}, file, typing("wrong"))
 	says(t, err, "with this password")
-	if _, err := Sign(dir, Index{Name: "chatons.example", Version: 2, Date: time.Now()}, file, password); err != nil {
+	if _, err := Sign(dir, Index{Name: "chatons.example", Version: 2, Date: time.Now()}, file, typing(password)); err != nil {
 		t.Fatal(err)
 	}
 	if x, err := Verify(dir, public); err != nil || x.Version != 2 {

@@ -16,6 +16,14 @@ func NewKey(file, password string) (public string, err error) {
 	if password == "" {
 		return "", errors.New("the key needs a password: whoever has both can publish in your name")
 	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return "", fmt.Errorf("%s exists: a key is never overwritten, since those who follow it would be locked out", file)
+	}
+	if err != nil {
+		return "", fmt.Errorf("write the key: %w", err)
+	}
+	defer f.Close()
 	pub, private, err := minisign.GenerateKey(rand.Reader)
 	if err != nil {
 		return "", fmt.Errorf("make a key: %w", err)
@@ -24,24 +32,32 @@ func NewKey(file, password string) (public string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("encrypt the key: %w", err)
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return "", fmt.Errorf("%s exists: a key is never overwritten, since those who follow it would be locked out", file)
-	}
-	if err != nil {
-		return "", fmt.Errorf("write the key: %w", err)
-	}
 	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Sync()); err != nil {
 		return "", fmt.Errorf("write the key: %w", err)
 	}
 	return pub.String(), nil
 }
 
-// Sign makes the folder a release: it writes release.txt and its signature.
-func Sign(dir string, x Index, keyFile, password string) (Index, error) {
-	key, err := minisign.PrivateKeyFromFile(password, keyFile)
+// Sign makes the folder a release: it writes release.txt and its signature. password is asked for the key's password when
+// it has one; keys of minisign -W have none, for machines that sign.
+func Sign(dir string, x Index, keyFile string, password func() (string, error)) (Index, error) {
+	text, err := os.ReadFile(keyFile)
 	if err != nil {
+		return x, fmt.Errorf("the key cannot be read: %w", err)
+	}
+	var key minisign.PrivateKey
+	if !minisign.IsEncrypted(text) {
+		if err := key.UnmarshalText(text); err != nil {
+			return x, fmt.Errorf("%s is no private key of minisign: %w", keyFile, err)
+		}
+		return sign(dir, x, key)
+	}
+	word, err := password()
+	if err != nil {
+		return x, err
+	}
+	if key, err = minisign.DecryptKey(word, text); err != nil {
 		return x, fmt.Errorf("the key %s cannot be read with this password: %w", keyFile, err)
 	}
 	return sign(dir, x, key)

@@ -138,7 +138,7 @@ func TestBackingJourney(t *testing.T) {
 	super, declared := declaredServers(t)
 	b := newBed(t)
 	b.reconfigure(func(text string) string {
-		return strings.Replace(text, "[catalogue]", "[catalogue]\ndirs = [\""+apps+"\"]", 1)
+		return tinyOffer(text, apps)
 	})
 	frama := buildFrama(t, "backing")
 	b.mustFrama(frama, "", "migrate")

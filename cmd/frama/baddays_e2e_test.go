@@ -45,7 +45,7 @@ func TestBadDays(t *testing.T) {
 	b.reconfigure(func(text string) string {
 		text = strings.Replace(text, b.pebble.Directory, b.acme.directory, 1)
 		text = strings.Replace(text, b.pebble.DirectoryCA, b.acme.caFile, 1)
-		text = strings.Replace(text, "[catalogue]", fmt.Sprintf("[catalogue]\ndirs = [%q]", apps), 1)
+		text = tinyOffer(text, apps)
 		return strings.Replace(text, "[smtp]", "[smtp]\ntimeout = \"1s\"", 1)
 	})
 	b.env = []string{"FRAMA_CONFIG=" + b.configFile()}

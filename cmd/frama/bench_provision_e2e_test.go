@@ -85,7 +85,7 @@ func newProvisionBench(b *testing.B) *provisionBench {
 		b.Fatal(err)
 	}
 	p.reconfigure(func(text string) string {
-		return strings.Replace(text, "[catalogue]", fmt.Sprintf("[catalogue]\ndirs = [%q]", apps), 1)
+		return tinyOffer(text, apps)
 	})
 	p.binary = buildFrama(b, "bench")
 	p.mustFrama(p.binary, "", "migrate")

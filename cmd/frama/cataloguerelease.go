@@ -234,11 +234,8 @@ for, or read from standard input.`,
 			if found, err := apps.Lint(cmd.Context(), nil); err != nil || len(found) > 0 {
 				return errors.Join(found, err)
 			}
-			password, err := c.keyPassword("Password of " + key + ": ")
-			if err != nil {
-				return err
-			}
 			x.Date = now()
+			password := func() (string, error) { return c.keyPassword("Password of " + key + ": ") }
 			if x, err = release.Sign(args[0], x, key, password); err != nil {
 				return err
 			}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"aead.dev/minisign"
 )
 
 // follower is somebody's frama with a configuration of its own.
@@ -49,6 +52,19 @@ func has(t *testing.T, text string, parts ...string) {
 	}
 }
 
+func TestKeyOfAPublisher(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "publisher.key")
+	publisher := newFollower(t, "")
+	var made struct{ Public string }
+	if err := json.Unmarshal([]byte(publisher.do(exitOK, "catalogue", "key", key, "--json")), &made); err != nil || !strings.HasPrefix(made.Public, "RW") {
+		t.Fatal(made, err)
+	}
+	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
+		t.Error(info, err)
+	}
+	has(t, publisher.do(exitFailed, "catalogue", "key", key), "exists")
+}
+
 func TestFollowingACatalogue(t *testing.T) {
 	work := t.TempDir()
 	apps, key := filepath.Join(work, "apps"), filepath.Join(work, "publisher.key")
@@ -57,9 +73,17 @@ func TestFollowingACatalogue(t *testing.T) {
 		_ = os.RemoveAll(filepath.Join(apps, "toy"))
 		publisher.do(exitOK, "catalogue", "new", "toy", "--dir", apps, "--kind", "pads", "--image", "docker.io/library/toy:"+version, "--port", "80")
 	}
-	var made struct{ Public string }
-	if err := json.Unmarshal([]byte(publisher.do(exitOK, "catalogue", "key", key, "--json")), &made); err != nil || !strings.HasPrefix(made.Public, "RW") {
-		t.Fatal(made, err)
+	// Without a password: turning one into a key takes long, on purpose.
+	public, private, err := minisign.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := private.MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(key, text, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	sign := func(number string) {
 		publisher.do(exitOK, "catalogue", "sign", apps, "--key", key, "--name", "chatons.example", "--release", number)
@@ -69,7 +93,7 @@ func TestFollowingACatalogue(t *testing.T) {
 
 	data := filepath.Join(work, "releases")
 	own := filepath.Join(work, "own")
-	ours := newFollower(t, tomlTable("catalogue", "source", apps, "key", made.Public, "data", data))
+	ours := newFollower(t, tomlTable("catalogue", "source", apps, "key", public.String(), "data", data))
 	has(t, newFollower(t, tomlTable("catalogue", "data", data)).do(exitUsage, "catalogue", "update"), "catalogue.source")
 	has(t, newFollower(t, tomlTable("catalogue", "data", data)).do(exitUsage, "catalogue", "update", apps), "catalogue.key")
 	stranger := newFollower(t, tomlTable("catalogue", "data", data, "key", "RWQ6ju6UzT7lPT3rCYL1nVABxcGIT6vKe05SNTDAh+hrtSB8cQaVcP0Q"))
@@ -92,12 +116,12 @@ func TestFollowingACatalogue(t *testing.T) {
 
 	// What the host says itself wins.
 	publisher.do(exitOK, "catalogue", "new", "toy", "--dir", own, "--kind", "pads", "--image", "docker.io/library/toy:9.9.9", "--port", "80")
-	mine := newFollower(t, tomlTable("catalogue", "source", apps, "key", made.Public, "data", data, "dirs", listOf{own}))
+	mine := newFollower(t, tomlTable("catalogue", "source", apps, "key", public.String(), "data", data, "dirs", listOf{own}))
 	has(t, mine.do(exitOK, "catalogue", "show", "toy"), "9.9.9", own)
 
 	// A release with a mistake is refused as a whole, by file and line.
 	bad := filepath.Join(apps, "toy", "app.hcl")
-	text, err := os.ReadFile(bad)
+	text, err = os.ReadFile(bad)
 	if err != nil {
 		t.Fatal(err)
 	}

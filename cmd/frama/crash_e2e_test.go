@@ -60,7 +60,7 @@ func testCrash(t *testing.T, database string) {
 		}
 		text = strings.Replace(text, b.pebble.Directory, orders.directory, 1)
 		text = strings.Replace(text, b.pebble.DirectoryCA, orders.caFile, 1)
-		text = strings.Replace(text, "[catalogue]", fmt.Sprintf("[catalogue]\ndirs = [%q]", apps), 1)
+		text = tinyOffer(text, apps)
 		// A worker that was killed is succeeded after the lease; a mail it had in hand after five timeouts.
 		return strings.Replace(text, "[smtp]", "[worker]\nlease = \"1s\"\n\n[smtp]\ntimeout = \"300ms\"", 1)
 	})

@@ -37,7 +37,7 @@ func TestJourneyRetried(t *testing.T) {
 	}
 	b := newBed(t)
 	b.reconfigure(func(text string) string {
-		return strings.Replace(text, "[catalogue]", "[catalogue]\ndirs = [\""+apps+"\"]", 1)
+		return tinyOffer(text, apps)
 	})
 	frama := buildFrama(t, "retry")
 	b.mustFrama(frama, "", "migrate")

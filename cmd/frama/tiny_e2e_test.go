@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -119,6 +120,11 @@ job "app" {
   }
 }
 `
+
+// tinyOffer has a host offer the tiny applications, and nothing else.
+func tinyOffer(config, apps string) string {
+	return strings.Replace(config, "[catalogue]", fmt.Sprintf("[catalogue]\ndirs = [%q]\noffer = [\"pads\", \"calcs\"]", apps), 1)
+}
 
 // tinyCatalogue makes a folder of the catalogue with tiny applications instead of the real ones: the same way, without
 // the seconds a real application takes to start.

@@ -98,6 +98,9 @@ func (j Journey) Ask(ctx context.Context, r *Result) error {
 		return err
 	}
 	q := j.Request
+	if r == nil {
+		r = &Result{} // nobody wants to know
+	}
 	if r.Kinds = q.Kinds; len(r.Kinds) == 0 {
 		r.Kinds = b.values("kinds")
 	}
