@@ -24,11 +24,13 @@ type together struct {
 type group struct {
 	tx   *sql.Tx
 	size int           // writes that are in it
+	seen int           // writes that came to it, those that failed and left included
 	done chan struct{} // closed once err is set
 	err  error
 }
 
-// largestGroup bounds how long the first of a group waits for the others, a few milliseconds.
+// largestGroup bounds how long the first of a group waits for the others, a few milliseconds. Writes that fail count too:
+// however many of them come, nobody waits for them all.
 const largestGroup = 32
 
 func newTogether(db *sql.DB, hook func(Moment)) *together {
@@ -81,6 +83,7 @@ func (t *together) join(f func(*sql.Tx) error) (_ *group, err error) {
 		t.open = &group{tx: tx, done: make(chan struct{}), err: errors.New("the process failed during a commit")}
 	}
 	g, kept := t.open, false
+	g.seen++
 	defer func() {
 		if !kept {
 			t.undo(g, err)
@@ -118,7 +121,7 @@ func (t *together) undo(g *group, cause error) {
 // pass gives the turn to the next who waits, and commits when nobody does.
 func (t *together) pass() {
 	defer func() { <-t.turn }()
-	if t.open != nil && (t.waiting.Load() == 0 || t.open.size >= largestGroup) {
+	if t.open != nil && (t.waiting.Load() == 0 || t.open.seen >= largestGroup) {
 		t.commit(t.open)
 	}
 }

@@ -131,6 +131,41 @@ func TestNobodyIsLeftWaiting(t *testing.T) {
 }
 
 // Where SQLite undoes the whole transaction, all of it is told.
+// TestFailuresHoldNobodyUp: a write that went well is committed however many others come after it and fail.
+func TestFailuresHoldNobodyUp(t *testing.T) {
+	s := storetest.Open(t, storetest.SQLite(t))
+	stop, failing := make(chan struct{}), errors.New("not this time")
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_ = s.Write(context.Background(), func(*store.Tx) error { return failing })
+				}
+			}
+		})
+	}
+	for n := range 50 {
+		done := make(chan error, 1)
+		go func() {
+			done <- s.Write(context.Background(), func(tx *store.Tx) error { return tx.SetSetting("waits", fmt.Sprint(n)) })
+		}()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("write %d waits for others that fail", n)
+		}
+	}
+	close(stop)
+	all.Wait()
+}
+
 func TestFullDiskIsToldToAll(t *testing.T) {
 	c := newCrowd(t)
 	large := c.add(context.Background(), func(tx *store.Tx) error { return tx.SetSetting("large", strings.Repeat("x", 1<<20)) })

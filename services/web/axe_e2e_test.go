@@ -79,7 +79,7 @@ func TestPagesOfTheCatalogueHaveNoBarriers(t *testing.T) {
 	}
 	look("public", "/catalogue", chromedp.Click("#mindmaps summary"))
 	look("form", "/request", chromedp.Click(`[name=kinds][value=cloud]`), chromedp.Click(`[name=kinds][value=pads]`),
-		chromedp.Click(`[name=kinds][value=forms]`), chromedp.Click(".more-sizes summary"), chromedp.WaitVisible(".room-over"))
+		chromedp.Click(`[name=kinds][value=social]`), chromedp.Click(".more-sizes summary"), chromedp.WaitVisible(".room-over"))
 
 	w.visit("/admin/login?lang=fr")
 	w.run(chromedp.SendKeys("#email", "revue@example.org"), chromedp.SendKeys("#password", password+"\r"), chromedp.WaitVisible(".staff .tabs"))
