@@ -209,6 +209,13 @@ func TestNobodyGetsTheNameOfAKind(t *testing.T) {
 	if want := []string{"lilas-pads.example.org", "lilas-calcs.example.org"}; err != nil || !slices.Equal(a.Hosts, want) {
 		t.Errorf("hosts %v, want %v; %v", a.Hosts, want, err)
 	}
+	// A reviewer sees the addresses that are asked for.
+	asks := storetest.NewRequest("rosiers")
+	asks.Kinds = []string{"calcs", "lists"}
+	v, err := d.Request(context.Background(), d.staff, storetest.AddRequest(t, d.store, asks).ID)
+	if want := []string{"rosiers-calcs.example.org"}; err != nil || !slices.Equal(v.Name.Hosts, want) {
+		t.Errorf("hosts %v, want %v; %v", v.Name.Hosts, want, err)
+	}
 }
 
 func TestWhatIsOffered(t *testing.T) {

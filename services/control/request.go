@@ -142,6 +142,9 @@ func (c *Control) Request(ctx context.Context, actor hosting.Actor, id string) (
 			if v.Name, err = c.slugStatus(tx, q.Slug, q.ID); err != nil {
 				return err
 			}
+			v.Name.Hosts = slices.DeleteFunc(v.Name.Hosts, func(host string) bool { // the addresses it asks for, not all there could be
+				return !slices.ContainsFunc(q.Kinds, func(kind string) bool { return host == hosting.HostName(q.Slug, kind, c.options.Platform) })
+			})
 		}
 		for _, kind := range q.Kinds {
 			app, ok := c.appView(kind, q.Plan)
