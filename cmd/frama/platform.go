@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,6 +30,14 @@ type platform struct {
 	pebble  *dev.Pebble
 	mailbox *dev.Maildev
 	backingServers
+
+	saying sync.Mutex // parts are started at once, and each says how far it is
+}
+
+func (p *platform) say(format string, args ...any) {
+	p.saying.Lock()
+	defer p.saying.Unlock()
+	fmt.Fprintf(p.cli.out, format, args...)
 }
 
 // start starts the parts, at once where they do not need each other.
@@ -53,7 +62,7 @@ func (p *platform) start(ctx context.Context) error {
 		defer p.timed("Nomad, the scheduler")(&err)
 		p.nomad, err = dev.StartNomad(ctx, dev.NomadOptions{
 			Data: filepath.Join(o.data, "nomad"), HTTP: o.nomadPort(0), RPC: o.nomadPort(1), Serf: o.nomadPort(2),
-			NativeDir: native, Progress: func(text string) { fmt.Fprintln(p.cli.out, "  Nomad:", text) },
+			NativeDir: native, Progress: func(text string) { p.say("  Nomad: %s\n", text) },
 		})
 		return err
 	})
@@ -83,10 +92,10 @@ func (o devOptions) nomadPort(n int) dev.Port {
 // timed says that a part started and how long it took.
 func (p *platform) timed(what string) func(*error) {
 	start := now()
-	fmt.Fprintf(p.cli.out, "  starting %s…\n", what)
+	p.say("  starting %s…\n", what)
 	return func(err *error) {
 		if *err == nil {
-			fmt.Fprintf(p.cli.out, "  %-32s ready after %4.1f s\n", what, now().Sub(start).Seconds())
+			p.say("  %-32s ready after %4.1f s\n", what, now().Sub(start).Seconds())
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (p *platform) startBacking(ctx context.Context, group *errgroup.Group) {
 		group.Go(func() (err error) {
 			begun := now()
 			if err = do(); err == nil {
-				fmt.Fprintf(p.cli.out, "  %-32s ready after %4.1f s\n", what, now().Sub(begun).Seconds())
+				p.say("  %-32s ready after %4.1f s\n", what, now().Sub(begun).Seconds())
 				return nil
 			}
 			if ctx.Err() != nil {
