@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -112,7 +113,7 @@ func Reference() string {
 	table("plans.hcl", "plans.", PlanKeys())
 	b.WriteString("\n## Variables of the job file\n\nA job declares those it uses, with exactly this type.\n\n| variable | type |\n|---|---|\n")
 	variables := JobVariables()
-	for _, name := range sortedKeys(variables) {
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, variables[name])
 	}
 	b.WriteString("\n## Keys of the Nomad Variable\n\nA job finds in `nomad/jobs/<job_id>` its secrets, its values, and for each service it needs:\n\n| needs | keys |\n|---|---|\n")
@@ -123,15 +124,6 @@ func Reference() string {
 }
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
-
-func sortedKeys[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
 
 const referenceHead = `# Reference of the catalogue's files
 
