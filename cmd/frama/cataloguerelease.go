@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/catalogue/release"
@@ -235,7 +234,7 @@ for, or read from standard input.`,
 				return errors.Join(found, err)
 			}
 			x.Date = now()
-			password := func() (string, error) { return c.keyPassword("Password of " + key + ": ") }
+			password := func() (string, error) { return c.readPassword("Password of " + key + ": ") }
 			if x, err = release.Sign(args[0], x, key, password); err != nil {
 				return err
 			}
@@ -271,23 +270,4 @@ func newCatalogueKeyCommand(c *cli) *cobra.Command {
 			})
 		},
 	}
-}
-
-// keyPassword reads a password once: without echo from a person, one line from a pipe.
-func (c *cli) keyPassword(prompt string) (string, error) {
-	f, ok := c.in.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		line, err := bufio.NewReader(c.in).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return "", fmt.Errorf("read the password: %w", err)
-		}
-		return strings.TrimRight(line, "\r\n"), nil
-	}
-	fmt.Fprint(c.err, prompt)
-	typed, err := term.ReadPassword(int(f.Fd()))
-	fmt.Fprintln(c.err)
-	if err != nil {
-		return "", fmt.Errorf("read the password: %w", err)
-	}
-	return string(typed), nil
 }

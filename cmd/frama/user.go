@@ -104,28 +104,42 @@ func newUserPasswdCommand(c *cli) *cobra.Command {
 	}
 }
 
-// askPassword reads a password: twice without echo from a person, one line from a pipe.
+// askPassword reads a new password: twice from a person, one line from a pipe.
 func (c *cli) askPassword() (string, error) {
+	first, err := c.readPassword("Password: ")
+	if err != nil || !c.asksPerson() {
+		return first, err
+	}
+	second, err := c.readPassword("Again: ")
+	if err == nil && first != second {
+		err = usageError{errors.New("the two passwords differ")}
+	}
+	if err != nil {
+		return "", err
+	}
+	return first, nil
+}
+
+// asksPerson says whether somebody types at a terminal.
+func (c *cli) asksPerson() bool {
 	f, ok := c.in.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// readPassword reads a password once: without echo from a person, one line from a pipe.
+func (c *cli) readPassword(prompt string) (string, error) {
+	if !c.asksPerson() {
 		line, err := bufio.NewReader(io.LimitReader(c.in, 4096)).ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
 			return "", fmt.Errorf("read the password: %w", err)
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}
-	var typed [2][]byte
-	for i, prompt := range []string{"Password: ", "Again: "} {
-		fmt.Fprint(c.err, prompt)
-		var err error
-		typed[i], err = term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(c.err)
-		if err != nil {
-			return "", fmt.Errorf("read the password: %w", err)
-		}
+	fmt.Fprint(c.err, prompt)
+	typed, err := term.ReadPassword(int(c.in.(*os.File).Fd()))
+	fmt.Fprintln(c.err)
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
 	}
-	if string(typed[0]) != string(typed[1]) {
-		return "", usageError{errors.New("the two passwords differ")}
-	}
-	return string(typed[0]), nil
+	return string(typed), nil
 }
