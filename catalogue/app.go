@@ -194,12 +194,18 @@ func (a App) Version(variant string) string { return a.Run(variant).Version }
 // Size returns what an instance reserves in the plan. Load has made sure that every plan has a size.
 func (a App) Size(plan string) hosting.Resources { return a.sizes[plan] }
 
-// Generated returns a maker for each secret, for provisioner.Cluster.EnsureSecrets. random must not fail, as
+// Generated returns a maker for each secret and each setting that stops growth, for provisioner.Cluster.EnsureSecrets: what
+// is there already stays, so that a setting begins with "false". random must not fail, as
 // crypto/rand.Reader does not; a maker panics rather than return a guessable value.
 func (a App) Generated(random io.Reader) map[string]func() string {
 	makers := map[string]func() string{}
 	for _, s := range a.Secrets {
 		makers[s.Name] = func() string { return s.Make(random) }
+	}
+	for _, variant := range []string{Production, Native} {
+		if setting := a.Run(variant).Enforce.Setting; setting != "" {
+			makers[setting] = func() string { return "false" }
+		}
 	}
 	return makers
 }

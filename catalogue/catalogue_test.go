@@ -28,7 +28,7 @@ func TestEmbeddedCatalogueIsSound(t *testing.T) {
 func TestAFolderOverridesAndIsSeen(t *testing.T) {
 	ours := strings.NewReplacer(`"toy"`, `"etherpad"`, `"1.2.3"`, `"9.9.9"`).Replace(good)
 	dir := folder(t, "etherpad", ours, goodJob)
-	write(t, filepath.Join(dir, "plans.hcl"), "plan \"huge\" {\n  title {\n    fr = \"Énorme\"\n    en = \"Huge\"\n  }\n  description {\n    fr = \"x\"\n    en = \"x\"\n  }\n  accounts = 0\n  storage = 1\n  like = \"large\"\n}\n")
+	write(t, filepath.Join(dir, "plans.hcl"), "plan \"huge\" {\n  title {\n    fr = \"Énorme\"\n    en = \"Huge\"\n  }\n  description {\n    fr = \"x\"\n    en = \"x\"\n  }\n  version = 1\n  accounts = 0\n  storage = 1\n  like = \"large\"\n}\n")
 	c, err := Load(dir)
 	if err != nil {
 		t.Fatal(err)

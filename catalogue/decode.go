@@ -166,8 +166,8 @@ func (r *reader) list(name string, checks ...check) []string {
 	return out
 }
 
-// words reads an optional list of strings that may repeat: a command.
-func (r *reader) words(name string) []string {
+// words reads an optional list of strings that may repeat and may be empty: a command.
+func (r *reader) words(name string, checks ...check) []string {
 	r.record.key(name, "list of texts", false, nil)
 	r.attrs = append(r.attrs, name)
 	attr, ok := r.body.Attributes[name]
@@ -185,6 +185,11 @@ func (r *reader) words(name string) []string {
 		if found.HasErrors() || v.IsNull() || v.Type() != cty.String {
 			r.diags.at(item.Range(), "%s must hold texts in quotes only", name)
 			continue
+		}
+		for _, c := range checks {
+			if problem := c.problem(v.AsString()); problem != "" {
+				r.diags.at(item.Range(), "%s %s", name, problem)
+			}
 		}
 		out = append(out, v.AsString())
 	}

@@ -89,6 +89,11 @@ func (l *jobLint) against(m *manifestTree) {
 	if attr, ok := m.body.Attributes["backup"]; ok && !l.native && strings.Contains(l.app.Backup, "files") && !l.volume {
 		l.at(attr.Expr.Range(), "backup copies files, but the job has no volume with source = var.volume")
 	}
+	if setting := run.Enforce.Setting; setting != "" && !l.unread && !l.keys[setting] {
+		d := run.Enforce.settingAt
+		d.Message = "the " + l.variant + " job never uses " + setting + ": a template has to hand it to the application"
+		l.diags = append(l.diags, d)
+	}
 	for _, need := range run.Needs {
 		if !l.unread && !slices.ContainsFunc(BackingKeys()[need], func(key string) bool { return l.keys[key] }) {
 			l.at(item(says, "needs", need), "the job uses no key of %s (%s): leave the need out", need, strings.Join(BackingKeys()[need], ", "))
@@ -164,6 +169,11 @@ func (m *manifestTree) unused(app App, jobs []*jobLint) Diagnostics {
 		}
 	}
 	for _, variant := range []string{Production, Native} {
+		for _, u := range app.Run(variant).Usage {
+			for _, name := range placeholder.FindAllStringSubmatch(u.Path, -1) {
+				used[name[1]] = true
+			}
+		}
 		for _, q := range app.Run(variant).requests() {
 			for _, text := range append([]string{q.Path, q.Body, q.User, q.Password, q.Contains, q.Lacks}, valuesOf(q.Headers)...) {
 				for _, name := range placeholder.FindAllStringSubmatch(text, -1) {
@@ -206,6 +216,12 @@ func (r Run) requests() []Request {
 	all := slices.Concat(r.Check.Write, r.Check.Read)
 	for _, s := range r.Setup {
 		all = append(all, s.Requests...)
+	}
+	for _, a := range []Act{r.Enforce.Stop, r.Enforce.Allow, r.Enforce.Tell} {
+		all = append(all, a.Requests...)
+	}
+	for _, rule := range r.Retain {
+		all = append(all, rule.List, rule.Changed, rule.Export, rule.Remove)
 	}
 	return all
 }

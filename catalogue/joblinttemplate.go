@@ -99,6 +99,9 @@ func (l *jobLint) knownKeys() map[string]string {
 	for _, v := range l.app.Values {
 		keys[v.Name] = typedByPeople
 	}
+	if setting := l.app.Run(l.variant).Enforce.Setting; setting != "" {
+		keys[setting] = settingTag
+	}
 	return keys
 }
 

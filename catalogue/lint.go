@@ -58,7 +58,7 @@ func LintFolders(ctx context.Context, dirs, names []string, check Check) (Diagno
 	apps := c.apps
 	if len(names) > 0 {
 		apps = slices.DeleteFunc(slices.Clone(apps), func(a App) bool { return !slices.Contains(names, a.Origin) })
-		if len(apps) == 0 {
+		if len(apps) == 0 && !slices.ContainsFunc(names, holdsWords) {
 			return nil, fmt.Errorf("no application in %s: a folder of one has a file %s", strings.Join(names, ", "), manifestFile)
 		}
 	}
@@ -69,6 +69,16 @@ func LintFolders(ctx context.Context, dirs, names []string, check Check) (Diagno
 	}
 	found.sort()
 	return found, err
+}
+
+// holdsWords says whether a folder has plans or kinds of its own, which may be all that a host changes.
+func holdsWords(dir string) bool {
+	for _, name := range []string{"plans.hcl", "kinds.hcl"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // within keeps what is in the folders, with paths as these were typed.

@@ -70,6 +70,7 @@ func readManifest(r *reader, folder string) App {
 	app.included(r)
 	known := app.variable(r)
 	app.readRuns(r, known)
+	app.checkEnforce(r)
 	app.readSizes(r)
 	r.done()
 	if app.Name == "" {

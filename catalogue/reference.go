@@ -48,11 +48,17 @@ func (r *reader) describe(kind string, labelled, required bool, read func(label 
 		head = kind + ` "…" { … }`
 	}
 	r.record.key(kind, head, required, nil)
-	if kind == "variant" || kind == "request" && r.record.path == "setup" {
-		return // says the same as the manifest's top says of production, or as the requests of checks
+	if saidElsewhere(r.record.path, kind) {
+		return
 	}
 	sub := blank(strings.TrimPrefix(r.record.path+"."+kind, "."), r.record.keys)
 	read(label, sub)
+}
+
+// saidElsewhere: a variant says the same as the manifest's top says of production, all requests the same as those of
+// checks, and each act the same as the first.
+func saidElsewhere(path, kind string) bool {
+	return kind == "variant" || kind == "request" && path != "check" || path == "retain" || path == "enforce" && kind != "stop"
 }
 
 func blank(path string, keys *[]Key) *reader {
@@ -65,7 +71,7 @@ func ManifestKeys() []Key {
 	var keys []Key
 	readManifest(blank("", &keys), "")
 	for i, k := range keys {
-		if k.Path == "setup.task" || k.Path == "usage.task" {
+		if k.Path == "setup.task" || k.Path == "usage.task" || k.Path == "enforce.stop.task" {
 			keys[i].Required = false // only where there is a command
 		}
 	}
@@ -82,7 +88,7 @@ func KindKeys() []Key {
 // PlanKeys lists what plans.hcl may say.
 func PlanKeys() []Key {
 	var keys []Key
-	readPlanBlocks(blank("", &keys), "")
+	readPlanBlocks(blank("", &keys))
 	return keys
 }
 

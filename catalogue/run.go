@@ -1,5 +1,7 @@
 package catalogue
 
+import "framagit.org/frama/frama/services/hosting"
+
 // Run is what a variant of an application says for itself: what it consists of, what it needs, and how to see that it
 // works.
 type Run struct {
@@ -16,6 +18,10 @@ type Run struct {
 	Setup    []Setup          // in this order, once the instance is healthy
 	Check    ObjectCheck
 	Usage    []Usage
+	Enforce  Enforce
+	Retain   []Retain
+
+	enforceAt Diagnostic // place of the block
 }
 
 // Postgres is what an application asks of its database.
@@ -87,6 +93,57 @@ type Usage struct {
 	Command []string
 	Query   string // sql: of the instance's database; one number
 	Pattern string // files: glob below the volume
+}
+
+// Enforce is how growth of an instance is stopped when its space reaches a limit, and allowed again. An application without
+// means of its own is for reading only, at the ingress.
+type Enforce struct {
+	// Setting is a key of the instance's Nomad Variable that frama keeps at "true" while growth is stopped and at "false"
+	// otherwise: a template of the job hands it to the application.
+	Setting     string
+	Stop, Allow Act
+	Tell        Act      // tells the application its limits, whenever they change: {storage_mib}, {storage_bytes}, {accounts}
+	Writes      []string // prefixes of paths that can be written to while the ingress lets through only what reads: to sign in, to delete
+
+	settingAt Diagnostic
+}
+
+// Reaches says whether the application itself keeps to a limit, by the name of its metric. Where it does not, the ingress lets
+// through only what reads.
+func (e Enforce) Reaches(metric string) bool {
+	if e.Setting != "" || !e.Stop.Nothing() {
+		return true
+	}
+	switch metric {
+	case hosting.MetricStorage:
+		return e.Tell.uses([]string{"storage_mib", "storage_bytes"})
+	case hosting.MetricAccounts:
+		return e.Tell.uses([]string{"accounts"})
+	}
+	return false
+}
+
+// Act is something done to an instance: a command inside a task, or requests to it. It may be repeated without harm.
+type Act struct {
+	Task     string
+	User     string
+	Command  []string
+	Requests []Request
+}
+
+// Nothing says that there is nothing to do.
+func (a Act) Nothing() bool { return len(a.Command) == 0 && len(a.Requests) == 0 }
+
+// Retain is how objects that nobody changed for long are found, exported and removed. {object} is the name of one.
+type Retain struct {
+	Metric    string  // the kind of objects, one of Metrics
+	List      Request // all names
+	Names     string  // dotted path of the list of names in its answer (JSON)
+	Changed   Request // when {object} was last changed
+	ChangedAt string  // dotted path of that time in its answer, in milliseconds since 1970
+	Export    Request // the object as a file
+	ExportAs  string  // extension of the file's name: txt, html, csv
+	Remove    Request
 }
 
 // Metrics lists what can be counted: accounts are people, bytes are storage, the others objects people make.

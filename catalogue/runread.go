@@ -68,7 +68,9 @@ func (r *reader) run(known []string, production, retired bool) Run {
 	}
 	r.setups(&run, known)
 	r.checks(&run, known)
-	r.usages(&run)
+	r.usages(&run, known)
+	r.enforce(&run, known)
+	r.retains(&run, known)
 	return run
 }
 
@@ -134,7 +136,7 @@ func (r *reader) setups(run *Run, known []string) {
 		if !taskName.MatchString(label) {
 			b.diags.at(b.where, "%q cannot be a step's name: use lower-case letters, digits, - and _", label)
 		}
-		s.Requests = b.requests(known)
+		s.Requests = b.requests(append([]string{object}, known...))
 		if len(s.Requests) == 0 || b.record != nil {
 			s.Task = b.task(run)
 			s.User = b.optional("user", like(taskName, "must be a user's name"))
@@ -148,6 +150,7 @@ func (r *reader) setups(run *Run, known []string) {
 
 // checks reads how to write an object and read it back. What the writing captures, the reading may use.
 func (r *reader) checks(run *Run, known []string) {
+	known = append([]string{object}, known...)
 	bodies := map[string]*reader{}
 	r.each("check", true, func(label string, b *reader) {
 		if label != "write" && label != "read" {
@@ -177,49 +180,19 @@ func (r *reader) checks(run *Run, known []string) {
 	}
 }
 
-// requests reads the request blocks of a body, in order.
+// object is the placeholder of what is written and read in a trial, or of what a rule of retention removes.
+const object = "object"
+
+// everywhere are the placeholders of any request to an instance.
+func everywhere() []string { return []string{"host", "url", "email"} }
+
+// requests reads the request blocks of a body, in order. known are the placeholders beside those that are everywhere.
 func (r *reader) requests(known []string) []Request {
-	known = append([]string{"object", "host", "url", "email"}, known...)
+	known = slices.Concat(everywhere(), known)
 	var all []Request
 	r.each("request", true, func(label string, b *reader) {
-		used := func(s string) string {
-			for _, m := range placeholder.FindAllStringSubmatch(s, -1) {
-				if !slices.Contains(known, m[1]) {
-					return "uses {" + m[1] + "}, which is no secret, value, key of a needed service or earlier capture" + didYouMean(m[1], known)
-				}
-			}
-			return ""
-		}
-		q := Request{Name: label, Method: "GET"}
-		if m := b.optional("method", oneOf("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")); m != "" {
-			q.Method = m
-		}
-		q.Path = b.text("path", like(requestPath, "must start with /"), that(used))
-		q.Body = b.optional("body", that(used))
-		q.ContentType = b.optional("content_type")
-		q.Headers = b.texts("headers")
-		for name, value := range q.Headers {
-			if problem := used(value); problem != "" || !headerName.MatchString(name) {
-				b.diags.at(b.body.Attributes["headers"].Expr.Range(), "header %s %s", name, strings.TrimSpace(problem+" must be a header's name and value"))
-			}
-		}
-		q.User, q.Password = b.optional("basic_user", that(used)), b.optional("basic_password", that(used))
-		q.Status = b.number("status", 100, 599, 200)
-		q.Contains, q.Lacks = b.optional("contains", that(used)), b.optional("lacks", that(used))
-		q.Captures = map[string]string{}
-		b.each("capture", true, func(name string, c *reader) {
-			if !keyName.MatchString(name) || slices.Contains(known, name) {
-				c.diags.at(c.where, "%q cannot be captured: use a new name of lower-case letters, digits and _", name)
-			}
-			q.Captures[name] = c.text("pattern", check{"a regular expression with one group (Go's syntax)", func(s string) string {
-				if p, err := regexp.Compile(s); err != nil {
-					return "must be a regular expression: " + err.Error()
-				} else if p.NumSubexp() != 1 {
-					return "must have one group in round brackets: what it matches is kept"
-				}
-				return ""
-			}})
-		})
+		q := b.request(label, known)
+		q.Captures = b.captures(known)
 		for name := range q.Captures {
 			known = append(known, name)
 		}
@@ -228,43 +201,55 @@ func (r *reader) requests(known []string) []Request {
 	return all
 }
 
-// usages reads how metrics are measured.
-func (r *reader) usages(run *Run) {
-	r.each("usage", true, func(label string, b *reader) {
-		u := Usage{Metric: label}
-		if problem := oneOf(Metrics()...).problem(label); problem != "" {
-			b.diags.at(b.where, "a metric %s", problem)
+// request reads the keys of one request.
+func (r *reader) request(label string, known []string) Request {
+	used := filled(known)
+	q := Request{Name: label, Method: "GET"}
+	if m := r.optional("method", oneOf("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")); m != "" {
+		q.Method = m
+	}
+	q.Path = r.text("path", like(requestPath, "must start with /"), that(used))
+	q.Body = r.optional("body", that(used))
+	q.ContentType = r.optional("content_type")
+	q.Headers = r.texts("headers")
+	for name, value := range q.Headers {
+		if problem := used(value); problem != "" || !headerName.MatchString(name) {
+			r.diags.at(r.body.Attributes["headers"].Expr.Range(), "header %s %s", name, strings.TrimSpace(problem+" must be a header's name and value"))
 		}
-		u.From = b.text("from", oneOf(Probes()...))
-		u.Path = b.optional("path", like(requestPath, "must start with /"))
-		u.Field, u.Query, u.Pattern = b.optional("field"), b.optional("query"), b.optional("pattern")
-		if _, given := b.body.Attributes["task"]; given || b.record != nil {
-			u.Task = b.task(run)
-		}
-		u.Command = b.words("command")
-		b.only(u.From, map[string][]string{
-			"http-json": {"path", "field"}, "prometheus": {"path", "field"}, "exec": {"task", "command"}, "sql": {"query"}, "files": {"pattern"},
-		})
-		if u.From == "sql" && !slices.Contains(run.Needs, "postgres") && !slices.Contains(run.Needs, "mysql") {
-			b.diags.at(b.where, "needs names neither postgres nor mysql: there is no database to ask")
-		}
-		run.Usage = append(run.Usage, u)
-	})
+	}
+	q.User, q.Password = r.optional("basic_user", that(used)), r.optional("basic_password", that(used))
+	q.Status = r.number("status", 100, 599, 200)
+	q.Contains, q.Lacks = r.optional("contains", that(used)), r.optional("lacks", that(used))
+	return q
 }
 
-// only wants the keys that go with the word, and none of the others.
-func (r *reader) only(word string, keys map[string][]string) {
-	if keys[word] == nil {
-		return // complained about already, or the reference is being written
-	}
-	r.attrs = append(r.attrs, "task")
-	for _, key := range []string{"path", "field", "task", "command", "query", "pattern"} {
-		attr, given := r.body.Attributes[key]
-		switch wanted := slices.Contains(keys[word], key); {
-		case wanted && !given:
-			r.missing(key)
-		case given && !wanted:
-			r.diags.at(attr.NameRange, "%s has no meaning with from = %q", key, word)
+// filled wants each placeholder to stand for something known.
+func filled(known []string) func(s string) string {
+	return func(s string) string {
+		for _, m := range placeholder.FindAllStringSubmatch(s, -1) {
+			if !slices.Contains(known, m[1]) {
+				return "uses {" + m[1] + "}, which is no secret, value, key of a needed service or earlier capture" + didYouMean(m[1], known)
+			}
 		}
+		return ""
 	}
+}
+
+// captures reads what is taken out of an answer, under names that are new.
+func (r *reader) captures(known []string) map[string]string {
+	captures := map[string]string{}
+	r.each("capture", true, func(name string, c *reader) {
+		if !keyName.MatchString(name) || slices.Contains(known, name) {
+			c.diags.at(c.where, "%q cannot be captured: use a new name of lower-case letters, digits and _", name)
+		}
+		captures[name] = c.text("pattern", check{"a regular expression with one group (Go's syntax)", func(s string) string {
+			if p, err := regexp.Compile(s); err != nil {
+				return "must be a regular expression: " + err.Error()
+			} else if p.NumSubexp() != 1 {
+				return "must have one group in round brackets: what it matches is kept"
+			}
+			return ""
+		}})
+	})
+	return captures
 }

@@ -152,6 +152,11 @@ usage "pages" {
   query = "select count(*) from entities where type = 'page' and deleted_at is null"
 }
 
+# To sign in.
+enforce {
+  writes = ["/login", "/logout", "/password/", "/mfa/"]
+}
+
 plan "starter" {
   cpu        = 200
   memory     = 256

@@ -36,7 +36,7 @@ first_url = "/"
 backup    = "stop+files" # many SQLite files: a live copy is not consistent
 upgrade   = "auto-on-start"
 suspend   = "app-read-only" # ETHERCALC_KEY makes plain links read-only
-quota     = "app-read-only" # the same key
+quota     = "ingress" # the key does not guard what is put by HTTP, and who adds /edit to an address gets it
 
 version = "0.20260717.0"
 tasks   = ["ethercalc"]

@@ -82,6 +82,41 @@ usage "pads" {
   query = "SELECT count(*) FROM store WHERE key ~ '^pad:[^:]+$'"
 }
 
+# No new pads: those there are can be read and written. It restarts to learn so.
+enforce {
+  setting = "edit_only"
+}
+
+retain "pads" {
+  list {
+    method       = "POST"
+    path         = "/api/1.3.1/listAllPads"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "apikey={api_key}"
+    contains     = "\"code\":0"
+  }
+  names = "data.padIDs"
+  changed {
+    method       = "POST"
+    path         = "/api/1.3.1/getLastEdited"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "apikey={api_key}&padID={object}"
+    contains     = "\"code\":0"
+  }
+  changed_at = "data.lastEdited"
+  export {
+    path = "/p/{object}/export/txt"
+  }
+  export_as = "txt"
+  remove {
+    method       = "POST"
+    path         = "/api/1.3.1/deletePad"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "apikey={api_key}&padID={object}"
+    contains     = "\"code\":0"
+  }
+}
+
 # Version 1.8.14 of npm has another API and no /health; it keeps its pads in a file of the volume.
 variant "native" {
   version = "1.8.14"
@@ -120,6 +155,40 @@ variant "native" {
     from  = "http-json"
     path  = "/api/1.2.14/getStats?apikey={api_key}"
     field = "data.totalPads"
+  }
+
+  enforce {
+    setting = "edit_only"
+  }
+
+  retain "pads" {
+    list {
+      method       = "POST"
+      path         = "/api/1.2.14/listAllPads"
+      content_type = "application/x-www-form-urlencoded"
+      body         = "apikey={api_key}"
+      contains     = "\"code\":0"
+    }
+    names = "data.padIDs"
+    changed {
+      method       = "POST"
+      path         = "/api/1.2.14/getLastEdited"
+      content_type = "application/x-www-form-urlencoded"
+      body         = "apikey={api_key}&padID={object}"
+      contains     = "\"code\":0"
+    }
+    changed_at = "data.lastEdited"
+    export {
+      path = "/p/{object}/export/txt"
+    }
+    export_as = "txt"
+    remove {
+      method       = "POST"
+      path         = "/api/1.2.14/deletePad"
+      content_type = "application/x-www-form-urlencoded"
+      body         = "apikey={api_key}&padID={object}"
+      contains     = "\"code\":0"
+    }
   }
 }
 

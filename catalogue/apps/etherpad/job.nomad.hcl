@@ -121,6 +121,7 @@ job "etherpad" {
           {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
           TITLE={{ .title.Value | toJSON }}
           PAD_OPTIONS_LANG={{ .language.Value | toJSON }}
+          EDIT_ONLY="{{ if .edit_only }}{{ eq .edit_only.Value "true" }}{{ else }}false{{ end }}"
           ADMIN_PASSWORD={{ .admin_password.Value | toJSON }}
           ADMIN_SECRET={{ .admin_client_secret.Value | toJSON }}
           USER_SECRET={{ .user_client_secret.Value | toJSON }}

@@ -140,6 +140,7 @@ job "etherpad" {
             "ip": "{{ env "NOMAD_IP_http" }}",
             "port": {{ env "NOMAD_PORT_http" }},
             "trustProxy": true,
+            "editOnly": {{ if .edit_only }}{{ eq .edit_only.Value "true" }}{{ else }}false{{ end }},
             "skinName": "colibris",
             "dbType": "dirty",
             "dbSettings": { "filename": "/data/pads.db" },

@@ -123,6 +123,12 @@ usage "repositories" {
   query = "select count(*) from repository"
 }
 
+# Every account is over its quota: cloning, deleting and signing in go on, pushes and uploads do not.
+enforce {
+  setting = "quota_stopped"
+  writes  = ["/user/login", "/user/two_factor"] # should that fail
+}
+
 plan "starter" {
   cpu        = 300
   memory     = 384

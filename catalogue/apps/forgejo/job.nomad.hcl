@@ -129,7 +129,6 @@ job "forgejo" {
         FORGEJO__cron_0X2E_update_checker__ENABLED       = "false" # frama decides about versions
         FORGEJO__repository__DEFAULT_PRIVATE             = "last"
         FORGEJO__quota__ENABLED                          = "true"
-        FORGEJO__quota_0X2E_default__TOTAL               = local.quota
         FORGEJO__mailer__ENABLED                         = "true"
       }
 
@@ -138,6 +137,7 @@ job "forgejo" {
         env         = true
         data        = <<-EOT
           {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          FORGEJO__quota_0X2E_default__TOTAL={{ if .quota_stopped }}{{ if eq .quota_stopped.Value "true" }}0{{ else }}${local.quota}{{ end }}{{ else }}${local.quota}{{ end }}
           FORGEJO__DEFAULT__APP_NAME={{ .title.Value | toJSON }}
           FORGEJO__i18n__LANGS={{ if eq .language.Value "fr" }}fr-FR,en-US{{ else }}en-US,fr-FR{{ end }}
           FORGEJO__i18n__NAMES={{ if eq .language.Value "fr" }}Français,English{{ else }}English,Français{{ end }}

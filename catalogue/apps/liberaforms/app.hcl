@@ -26,6 +26,7 @@ unverified = [
   "The sources of version 4 could not be had: settings come from YunoHost's package of 4.10.0, commands, tables and paths from version 2.",
   "The image of Containerfile was not built here.",
   "No trial object: what signing in and making a form ask for in version 4 is not known.",
+  "The address to sign in (/user/login) is that of version 2.",
   "Whether later versions of the AGPL may be chosen: packages of others disagree.",
   "Whether SMTP's encryption is still written SSL or STARTTLS, and DB_PORT still read.",
 ]
@@ -78,6 +79,11 @@ usage "forms" {
 usage "answers" {
   from  = "sql"
   query = "SELECT count(*) FROM answers"
+}
+
+# Uploads end at TOTAL_UPLOADS_LIMIT, whatever frama does. To sign in, while the ingress stops all else.
+enforce {
+  writes = ["/user/login"]
 }
 
 # Signs cookies.

@@ -144,6 +144,11 @@ usage "polls" {
   query = "select count(*) from polls where discarded_at is null"
 }
 
+# To sign in.
+enforce {
+  writes = ["/api/v1/sessions", "/api/v1/login_tokens", "/login_tokens/"]
+}
+
 plan "starter" {
   cpu        = 500
   memory     = 1280

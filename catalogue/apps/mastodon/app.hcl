@@ -161,6 +161,11 @@ usage "posts" {
   query = "select count(*) from statuses where local and deleted_at is null"
 }
 
+# To sign in, from browsers and applications on phones, and to ask for an archive of one's posts.
+enforce {
+  writes = ["/auth/", "/oauth/", "/settings/export"]
+}
+
 plan "starter" {
   cpu        = 800
   memory     = 1536

@@ -154,6 +154,11 @@ usage "messages" {
   query = "select count(*) from posts where deleteat = 0"
 }
 
+# To sign in; the last two only ask whom a message is from.
+enforce {
+  writes = ["/api/v4/users/login", "/api/v4/users/logout", "/api/v4/users/mfa", "/api/v4/users/password/reset", "/api/v4/users/ids", "/api/v4/users/status/ids"]
+}
+
 plan "starter" {
   cpu        = 300
   memory     = 512

@@ -86,6 +86,12 @@ usage "files" {
   pattern = "files/domain/*/*"
 }
 
+# No room for the files of accounts and groups of computers; the computers stay within reach. MeshCentral knows no limit for
+# administrators: what they store meets the volume's.
+enforce {
+  setting = "files_stopped"
+}
+
 # The npm package, without mail. The first account is made before it answers anybody.
 variant "native" {
   version = "1.1.55"
@@ -128,6 +134,27 @@ variant "native" {
   usage "files" {
     from    = "files"
     pattern = "files/domain/*/*"
+  }
+
+  # A line is a record as it was then, or says that it is gone.
+  usage "accounts" {
+    from = "exec"
+    task = "meshcentral"
+    command = ["/usr/bin/env", "node", "-e", <<-EOT
+      const users = new Set()
+      for (const line of require("fs").readFileSync("/data/server/meshcentral.db", "utf8").split("\n")) {
+        if (!line.includes('"_id":"user/')) continue
+        const record = JSON.parse(line)
+        if (!record._id.startsWith("user/")) continue
+        record.$$deleted ? users.delete(record._id) : users.add(record._id)
+      }
+      console.log(users.size)
+    EOT
+    ]
+  }
+
+  enforce {
+    setting = "files_stopped"
   }
 }
 

@@ -144,7 +144,7 @@ job "meshcentral" {
                 "newAccounts": false,
                 "newAccountsPass": {{ .creation_token.Value | toJSON }},
                 "localSessionRecording": false,
-                "userQuota": 104857600,
+                "userQuota": {{ if .files_stopped }}{{ if eq .files_stopped.Value "true" }}1, "meshQuota": 1{{ else }}104857600{{ end }}{{ else }}104857600{{ end }},
                 "minify": true
               }
             },

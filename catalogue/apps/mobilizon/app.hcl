@@ -118,6 +118,8 @@ usage "events" {
   query = "SELECT COUNT(*) FROM events WHERE local AND NOT draft"
 }
 
+# Everything, signing in as well, goes by POST to /api: while growth is stopped, people read what is public.
+
 # Kept by the application itself from the setup on: another value here would fit nothing.
 secret "admin_password" {
   length = 32

@@ -122,6 +122,16 @@ usage "polls" {
   query = "SELECT count(*) FROM oc_polls_polls"
 }
 
+# The quota of the group that holds everyone. It is kept in Nextcloud as well, for its next start.
+enforce {
+  tell {
+    task    = "app"
+    user    = "www-data"
+    command = ["sh", "/local/quota.sh", "{storage_mib} MB"]
+  }
+  writes = ["/login", "/index.php/login"]
+}
+
 # First administrator. The contact sets a password of their own by "forgotten password". Nextcloud itself keeps this one and
 # the next from the installation on: other values here would fit nothing.
 secret "admin_password" {

@@ -336,9 +336,23 @@ job "nextcloud" {
           has=$(echo $has) # without the spaces at both ends
           [ "$has" = "$had" ] || occ config:app:set frama applications --value="$has" >/dev/null
 
-          occ groupquota:set everyone "$FRAMA_QUOTA" ||
+          quota=$(occ config:app:get frama quota)
+          occ groupquota:set everyone "$${quota:-$FRAMA_QUOTA}" ||
             echo "frama: no quota for the association as a whole until groupquota and group_everyone are there"
           exit 0
+        EOT
+      }
+
+      # The limit of the association as a whole, when it changes.
+      template {
+        destination = "local/quota.sh"
+        perms       = "0444"
+        data        = <<-EOT
+          set -eu
+          occ() { php /var/www/html/occ --no-interaction "$@"; }
+
+          occ config:app:set frama quota --value="$1"
+          occ groupquota:set everyone "$1"
         EOT
       }
 

@@ -109,6 +109,11 @@ usage "accounts" {
   query = "select count(*) from res_users where active and not share and id <> 1"
 }
 
+# To sign in.
+enforce {
+  writes = ["/web/login", "/web/session/", "/web/reset_password"]
+}
+
 plan "starter" {
   cpu        = 400
   memory     = 768

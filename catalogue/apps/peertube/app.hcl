@@ -139,6 +139,11 @@ value "admin_email" {
   from = "email"
 }
 
+# To sign in.
+enforce {
+  writes = ["/api/v1/users/token", "/api/v1/users/revoke-token", "/api/v1/users/ask-reset-password"]
+}
+
 plan "starter" {
   cpu        = 1000
   memory     = 1024

@@ -126,6 +126,11 @@ value "admin_email" {
   from = "email"
 }
 
+# Photos are deleted from the pages of the administration, and uploaded elsewhere (/ws.php).
+enforce {
+  writes = ["/identification.php", "/password.php", "/admin.php"]
+}
+
 plan "starter" {
   cpu        = 200
   memory     = 256

@@ -67,10 +67,27 @@ variant "native" {
       contains = "\"answer\":\"{object}\""
     }
   }
+
+  usage "answers" {
+    from  = "http-json"
+    path  = "/api/frama/usage?key={usage_key}"
+    field = "answers"
+  }
+
+  # The administrator signs in, to read answers and to delete them.
+  enforce {
+    writes = ["/api/collections/_superusers/auth-"]
+  }
 }
 
 # Set again at each start.
 secret "admin_password" {
+  length = 32
+  kind   = "rotatable"
+}
+
+# Whoever has it learns how many answers there are.
+secret "usage_key" {
   length = 32
   kind   = "rotatable"
 }

@@ -2,7 +2,7 @@
 #
 # The chroot holds next to nothing: the program comes from the host volume frama-native (what deploy/tools/get built),
 # the rest from frama-usr (/usr). The agent must offer both, read-only. By hand:
-#   nomad var put nomad/jobs/JOB title=… language=fr admin_email=… admin_password=…
+#   nomad var put nomad/jobs/JOB title=… language=fr admin_email=… admin_password=… usage_key=…
 #   nomad job run -var job_id=JOB -var url=https://… -var port=20000 -var volume=… native.nomad.hcl
 
 variable "job_id" {
@@ -139,6 +139,7 @@ job "pocketbase" {
           TITLE={{ .title.Value | toJSON }}
           ADMIN_EMAIL={{ .admin_email.Value | toJSON }}
           ADMIN_PASSWORD={{ .admin_password.Value | toJSON }}
+          USAGE_KEY={{ .usage_key.Value | toJSON }}
           {{ end -}}
         EOT
       }
@@ -187,6 +188,13 @@ job "pocketbase" {
             }
             superuser.setPassword($os.getenv("ADMIN_PASSWORD"))
             e.app.save(superuser)
+          })
+
+          // What is counted, and nothing else of the answers.
+          routerAdd("GET", "/api/frama/usage", (e) => {
+            const key = $os.getenv("USAGE_KEY")
+            if (!key || !$security.equal(e.request.url.query().get("key"), key)) throw new ForbiddenError()
+            return e.json(200, { answers: $app.countRecords("answers") })
           })
         EOT
       }

@@ -114,6 +114,11 @@ value "title" {
   from = "association"
 }
 
+# To sign in.
+enforce {
+  writes = ["/login"]
+}
+
 plan "starter" {
   cpu        = 150
   memory     = 256

@@ -85,6 +85,11 @@ value "title" {
   from = "association"
 }
 
+# To sign in.
+enforce {
+  writes = ["/api/auth/"]
+}
+
 plan "starter" {
   cpu        = 200
   memory     = 384

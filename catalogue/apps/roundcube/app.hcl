@@ -132,6 +132,18 @@ variant "native" {
       contains = "{object} Essai"
     }
   }
+
+  usage "accounts" {
+    from = "exec"
+    task = "roundcube"
+    command = ["/usr/bin/sh", "-ec", <<-EOT
+      "$(ls /usr/bin/php[0-9]* | tail -n 1)" -r '
+        $db = new PDO("sqlite:/data/roundcube.db");
+        echo $db->query("SELECT COUNT(*) FROM users")->fetchColumn();
+      '
+    EOT
+    ]
+  }
 }
 
 # Encrypts the password of a mailbox for as long as somebody is signed in: exactly 24 characters. A new one signs

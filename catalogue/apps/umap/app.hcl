@@ -36,7 +36,7 @@ first_url = "/"
 backup    = "dump+files" # the data of maps are files, their names and rights are in the database
 upgrade   = "auto-on-start"
 suspend   = "app-read-only" # UMAP_READONLY
-quota     = "app-read-only"
+quota     = "ingress" # UMAP_READONLY keeps people from signing in and from deleting, too
 
 version = "3.8.1"
 tasks   = ["umap", "proxy", "redis"]
@@ -172,6 +172,11 @@ usage "maps" {
   from  = "http-json"
   path  = "/stats/"
   field = "maps_count"
+}
+
+# People sign in, and its administrator deletes maps in /admin/.
+enforce {
+  writes = ["/fr/login/", "/en/login/", "/admin/"]
 }
 
 plan "starter" {

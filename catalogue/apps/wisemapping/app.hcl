@@ -128,6 +128,11 @@ usage "maps" {
   query = "select count(*) from mindmap"
 }
 
+# To sign in.
+enforce {
+  writes = ["/api/restful/authenticate"]
+}
+
 plan "starter" {
   cpu        = 400
   memory     = 896

@@ -114,6 +114,12 @@ usage "pages" {
   query = "SELECT COUNT(*) FROM wp_posts WHERE post_type = 'page' AND post_status = 'publish'"
 }
 
+# People sign in, delete what is in lists (posts and pages go by GET), and what the media library and comments ask for by
+# script: uploads and new posts have addresses of their own.
+enforce {
+  writes = ["/wp-login.php", "/wp-admin/admin-ajax.php", "/wp-admin/users.php"]
+}
+
 # Debian's, without mail: what it is told at its start installs it.
 variant "native" {
   version = "6.1.9"
@@ -174,6 +180,10 @@ variant "native" {
   usage "pages" {
     from  = "sql"
     query = "SELECT COUNT(*) FROM wp_posts WHERE post_type = 'page' AND post_status = 'publish'"
+  }
+
+  enforce {
+    writes = ["/wp-login.php", "/wp-admin/admin-ajax.php", "/wp-admin/users.php"]
   }
 }
 
