@@ -43,6 +43,7 @@ type Request struct {
 	CreatedAt      time.Time
 	ConfirmedAt    time.Time // zero until the mail address is confirmed
 	DecidedAt      time.Time // zero until approved or refused
+	WaitingSince   time.Time // when a reviewer said yes and there was no room; zero if it never waited
 }
 
 // Space is what an association gets: a name, a plan and instances. The host has spaces too, of applications that many
@@ -57,7 +58,7 @@ type Space struct {
 	Email       string // contact's address
 	Lang        string
 	Plan        string
-	Cluster     string // Nomad cluster the space is placed on; empty until placed
+	Cluster     string // Nomad cluster that has promised it room; empty while none has
 	State       SpaceState
 	CreatedAt   time.Time
 	ActivatedAt time.Time // zero until active
@@ -78,7 +79,23 @@ type Instance struct {
 	Address  string // host:port the ingress sends traffic to; empty until healthy
 	Health   Health
 	Reserved Resources
+	Growth   Growth
 }
+
+// Growth is what is done about an instance whose space reached a limit.
+type Growth struct {
+	Stopped   bool   // it is to take no more
+	As        string // the means in force, one of the catalogue's Quotas; empty for none
+	Problem   string // why what is wanted could not be done yet
+	ToldLimit string // the limit that the application was last told
+	VolumeMiB int    // the size that the volume was last given; 0 for that of Reserved at its making
+}
+
+// Unsettled says that growth is not as it is wanted, or that something is left to do about it.
+func (g Growth) Unsettled() bool { return g.Stopped != (g.As != "") || g.Problem != "" }
+
+// GrowthAtIngress is the means that needs nothing of an application: the ingress lets through only what reads or deletes.
+const GrowthAtIngress = "ingress"
 
 // Tenant is a space's use of an instance that it shares with others.
 type Tenant struct {

@@ -8,6 +8,7 @@ type RequestState string
 const (
 	RequestUnconfirmed RequestState = "unconfirmed" // the mail address is not confirmed: hidden from reviewers
 	RequestPending     RequestState = "pending"     // waits for a reviewer
+	RequestWaiting     RequestState = "waiting"     // a reviewer said yes, and the cluster has no room yet
 	RequestApproved    RequestState = "approved"
 	RequestRefused     RequestState = "refused"
 )
@@ -15,7 +16,9 @@ const (
 // requestMoves lists the legal transitions; all others are refused.
 var requestMoves = map[RequestState][]RequestState{
 	RequestUnconfirmed: {RequestPending},
-	RequestPending:     {RequestApproved, RequestRefused},
+	RequestPending:     {RequestApproved, RequestWaiting, RequestRefused},
+	RequestWaiting:     {RequestApproved, RequestRefused},
+	RequestApproved:    {RequestRefused}, // when its space is withdrawn
 }
 
 // CanBecome says whether a request may go from s to next.
@@ -25,7 +28,7 @@ func (s RequestState) CanBecome(next RequestState) bool {
 
 // RequestStates lists every state in the order of a request's life.
 func RequestStates() []RequestState {
-	return []RequestState{RequestUnconfirmed, RequestPending, RequestApproved, RequestRefused}
+	return []RequestState{RequestUnconfirmed, RequestPending, RequestWaiting, RequestApproved, RequestRefused}
 }
 
 // SpaceState is where a space stands.
@@ -35,11 +38,12 @@ const (
 	SpaceApproved     SpaceState = "approved"     // waits for frama provision
 	SpaceProvisioning SpaceState = "provisioning" // a run works on it
 	SpaceActive       SpaceState = "active"
-	SpaceFailed       SpaceState = "failed" // a run is parked for a human
+	SpaceFailed       SpaceState = "failed"    // a run is parked for a human
+	SpaceWithdrawn    SpaceState = "withdrawn" // given back before it ever opened: nothing is reserved for it any more
 )
 
 var spaceMoves = map[SpaceState][]SpaceState{
-	SpaceApproved:     {SpaceProvisioning},
+	SpaceApproved:     {SpaceProvisioning, SpaceWithdrawn},
 	SpaceProvisioning: {SpaceActive, SpaceFailed},
 	SpaceFailed:       {SpaceProvisioning},
 }
@@ -49,7 +53,7 @@ func (s SpaceState) CanBecome(next SpaceState) bool { return slices.Contains(spa
 
 // SpaceStates lists every state in the order of a space's life.
 func SpaceStates() []SpaceState {
-	return []SpaceState{SpaceApproved, SpaceProvisioning, SpaceActive, SpaceFailed}
+	return []SpaceState{SpaceApproved, SpaceProvisioning, SpaceActive, SpaceFailed, SpaceWithdrawn}
 }
 
 // Health is what the cluster last said of an instance.

@@ -11,6 +11,10 @@ func TestRequestMoves(t *testing.T) {
 		{hosting.RequestUnconfirmed, hosting.RequestPending}: true,
 		{hosting.RequestPending, hosting.RequestApproved}:    true,
 		{hosting.RequestPending, hosting.RequestRefused}:     true,
+		{hosting.RequestPending, hosting.RequestWaiting}:     true,
+		{hosting.RequestWaiting, hosting.RequestApproved}:    true,
+		{hosting.RequestWaiting, hosting.RequestRefused}:     true,
+		{hosting.RequestApproved, hosting.RequestRefused}:    true, // its space was withdrawn
 	}
 	states := append(hosting.RequestStates(), "", "unknown")
 	for _, from := range states {
@@ -28,6 +32,7 @@ func TestSpaceMoves(t *testing.T) {
 		{hosting.SpaceProvisioning, hosting.SpaceActive}:   true,
 		{hosting.SpaceProvisioning, hosting.SpaceFailed}:   true,
 		{hosting.SpaceFailed, hosting.SpaceProvisioning}:   true,
+		{hosting.SpaceApproved, hosting.SpaceWithdrawn}:    true,
 	}
 	states := append(hosting.SpaceStates(), "", "unknown")
 	for _, from := range states {

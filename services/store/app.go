@@ -13,7 +13,7 @@ func (tx *Tx) AppsInUse() ([]AppUse, error) {
 		return u, err
 	}
 	return many(tx, scan, `SELECT app, COUNT(*) FROM (
-			SELECT i.app, i.space_id FROM instance i JOIN space s ON s.id = i.space_id WHERE s.shared = 0
+			SELECT i.app, i.space_id FROM instance i JOIN space s ON s.id = i.space_id WHERE s.shared = 0 AND s.state <> 'withdrawn'
 			UNION SELECT i.app, t.space_id FROM tenant t JOIN instance i ON i.id = t.instance_id
 		) AS used GROUP BY app ORDER BY app`)
 }

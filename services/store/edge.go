@@ -44,15 +44,20 @@ func (tx *Tx) Route(instance, address string) error {
 // EdgeRoute is a host that the ingress serves.
 type EdgeRoute struct {
 	Host, Address string
+	App           string
 	Space         hosting.SpaceState
+	ReadOnly      bool // growth is stopped at the ingress
 }
 
 // EdgeRoutes returns every routed host.
 func (tx *Tx) EdgeRoutes() ([]EdgeRoute, error) {
 	return many(tx, func(r row) (e EdgeRoute, err error) {
-		err = r.Scan(&e.Host, &e.Address, &e.Space)
+		var as string
+		err = r.Scan(&e.Host, &e.Address, &e.App, &as, &e.Space)
+		e.ReadOnly = as == hosting.GrowthAtIngress
 		return
-	}, `SELECT i.host, i.address, s.state FROM instance i JOIN space s ON s.id = i.space_id WHERE i.routed = 1 ORDER BY i.host`)
+	}, `SELECT i.host, i.address, i.app, i.stopped_as, s.state FROM instance i JOIN space s ON s.id = i.space_id
+		WHERE i.routed = 1 ORDER BY i.host`)
 }
 
 // EdgeCertificate is a certificate with its key opened, for an edge.

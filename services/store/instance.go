@@ -3,18 +3,22 @@ package store
 import "framagit.org/frama/frama/services/hosting"
 
 const instanceColumns = `id, space_id, kind, app, version, host, job, volume, node, port, address, health, cpu, memory,
-	memory_max, disk`
+	memory_max, disk, stopped, stopped_as, stop_problem, told_limit, volume_mib`
 
 func scanInstance(r row) (hosting.Instance, error) {
 	var i hosting.Instance
+	var stopped int
 	err := r.Scan(&i.ID, &i.SpaceID, &i.Kind, &i.App, &i.Version, &i.Host, &i.Job, &i.Volume, &i.Node, &i.Port, &i.Address,
-		&i.Health, &i.Reserved.CPU, &i.Reserved.Memory, &i.Reserved.MemoryMax, &i.Reserved.Disk)
+		&i.Health, &i.Reserved.CPU, &i.Reserved.Memory, &i.Reserved.MemoryMax, &i.Reserved.Disk,
+		&stopped, &i.Growth.As, &i.Growth.Problem, &i.Growth.ToldLimit, &i.Growth.VolumeMiB)
+	i.Growth.Stopped = stopped == 1
 	return i, err
 }
 
 // InsertInstance adds an instance; ErrTaken when its host name or job is.
 func (tx *Tx) InsertInstance(i hosting.Instance) error {
-	_, err := tx.exec(`INSERT INTO instance (`+instanceColumns+`)
+	_, err := tx.exec(`INSERT INTO instance (id, space_id, kind, app, version, host, job, volume, node, port, address, health, cpu,
+		memory, memory_max, disk)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		i.ID, i.SpaceID, i.Kind, i.App, i.Version, i.Host, i.Job, i.Volume, i.Node, i.Port, i.Address, i.Health,
 		i.Reserved.CPU, i.Reserved.Memory, i.Reserved.MemoryMax, i.Reserved.Disk)
@@ -40,25 +44,6 @@ func (tx *Tx) ActiveInstances(after string, limit int) ([]hosting.Instance, erro
 // PortsOn returns the ports that are reserved on a node.
 func (tx *Tx) PortsOn(node string) ([]int, error) {
 	return many(tx, value[int], `SELECT port FROM instance WHERE node = $1 AND port > 0`, node)
-}
-
-// PromisedOn returns, for each node, what placed instances will take that the cluster does not know of yet: their jobs
-// are not registered. Volumes it never knows the size of, so the disk of all instances counts.
-func (tx *Tx) PromisedOn() (map[string]hosting.Resources, error) {
-	type line struct {
-		node string
-		res  hosting.Resources
-	}
-	lines, err := many(tx, func(r row) (l line, err error) {
-		err = r.Scan(&l.node, &l.res.CPU, &l.res.Memory, &l.res.Disk)
-		return
-	}, `SELECT node, SUM(CASE WHEN health = 'unknown' THEN cpu ELSE 0 END), SUM(CASE WHEN health = 'unknown' THEN memory ELSE 0 END),
-		SUM(disk) FROM instance WHERE node <> '' GROUP BY node`)
-	all := map[string]hosting.Resources{}
-	for _, l := range lines {
-		all[l.node] = l.res
-	}
-	return all, err
 }
 
 // PlaceInstance records where an instance lives, once: data has gravity. ErrTaken when the port is.

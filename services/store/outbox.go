@@ -24,12 +24,14 @@ type Mail struct {
 }
 
 // Enqueue puts a mail into the outbox. Its ID, Message-ID and times are set here; domain is that of the Message-ID.
-func (tx *Tx) Enqueue(m Mail, domain string) error {
+func (tx *Tx) Enqueue(m Mail, domain string) error { return tx.EnqueueAs(tx.NewID(), m, domain) }
+
+// EnqueueAs is Enqueue with an ID that the caller made with NewID, to look later what became of the mail.
+func (tx *Tx) EnqueueAs(id string, m Mail, domain string) error {
 	args, err := json.Marshal(m.Args)
 	if err != nil {
 		return fmt.Errorf("encode a mail's arguments: %w", err)
 	}
-	id := tx.NewID()
 	_, err = tx.exec(`INSERT INTO outbox (id, message_id, recipient, lang, template, args, request_id, state, next_attempt, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $8)`,
 		id, id+"@"+domain, m.Recipient, m.Lang, m.Template, string(args), m.RequestID, micros(tx.Now))
@@ -53,6 +55,11 @@ func scanMail(r row) (Mail, error) {
 		return m, fmt.Errorf("arguments of mail %s: %w", m.ID, err)
 	}
 	return m, nil
+}
+
+// Mail returns one mail of the outbox.
+func (tx *Tx) Mail(id string) (Mail, error) {
+	return one(tx, scanMail, `SELECT `+mailColumns+` FROM outbox WHERE id = $1`, id)
 }
 
 // MailsDue returns mails to send now, oldest first.

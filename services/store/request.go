@@ -10,19 +10,19 @@ import (
 )
 
 const requestColumns = `id, state, association, rna, siret, website, contact, email, lang, purpose, slug, kinds, plan,
-	charter_version, reason, reviewer_id, space_id, created_at, confirmed_at, decided_at`
+	charter_version, reason, reviewer_id, space_id, created_at, confirmed_at, decided_at, waiting_since`
 
 func scanRequest(r row) (hosting.Request, error) {
 	var q hosting.Request
 	var kinds string
-	var created, confirmed, decided int64
+	var created, confirmed, decided, waiting int64
 	err := r.Scan(&q.ID, &q.State, &q.Association.Name, &q.Association.RNA, &q.Association.SIRET, &q.Association.Website,
 		&q.Contact.Name, &q.Contact.Email, &q.Contact.Lang, &q.Purpose, &q.Slug, &kinds, &q.Plan, &q.CharterVersion,
-		&q.Reason, &q.ReviewerID, &q.SpaceID, &created, &confirmed, &decided)
+		&q.Reason, &q.ReviewerID, &q.SpaceID, &created, &confirmed, &decided, &waiting)
 	if err != nil {
 		return q, err
 	}
-	q.CreatedAt, q.ConfirmedAt, q.DecidedAt = instant(created), instant(confirmed), instant(decided)
+	q.CreatedAt, q.ConfirmedAt, q.DecidedAt, q.WaitingSince = instant(created), instant(confirmed), instant(decided), instant(waiting)
 	if err := json.Unmarshal([]byte(kinds), &q.Kinds); err != nil {
 		return q, fmt.Errorf("kinds of request %s: %w", q.ID, err)
 	}
@@ -36,7 +36,7 @@ func (tx *Tx) InsertRequest(q hosting.Request, confirmHash, trackHash string) er
 		return fmt.Errorf("encode kinds: %w", err)
 	}
 	_, err = tx.exec(`INSERT INTO request (`+requestColumns+`, confirm_hash, track_hash, search)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, '', '', '', $15, 0, 0, $16, $17, $18)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, '', '', '', $15, 0, 0, 0, $16, $17, $18)`,
 		q.ID, q.State, q.Association.Name, q.Association.RNA, q.Association.SIRET, q.Association.Website, q.Contact.Name,
 		q.Contact.Email, q.Contact.Lang, q.Purpose, q.Slug, string(kinds), q.Plan, q.CharterVersion, micros(q.CreatedAt),
 		confirmHash, trackHash, searchText(q.Association.Name, q.Slug, q.Contact.Name, q.Contact.Email, q.Association.RNA,
@@ -65,8 +65,8 @@ func (tx *Tx) MoveRequest(from hosting.RequestState, q hosting.Request) error {
 		return fmt.Errorf("request %s cannot go from %s to %s: %w", q.ID, from, q.State, ErrStale)
 	}
 	return tx.must(`UPDATE request SET state = $1, reason = $2, reviewer_id = $3, space_id = $4, confirmed_at = $5,
-		decided_at = $6 WHERE id = $7 AND state = $8`,
-		q.State, q.Reason, q.ReviewerID, q.SpaceID, micros(q.ConfirmedAt), micros(q.DecidedAt), q.ID, from)
+		decided_at = $6, waiting_since = $7 WHERE id = $8 AND state = $9`,
+		q.State, q.Reason, q.ReviewerID, q.SpaceID, micros(q.ConfirmedAt), micros(q.DecidedAt), micros(q.WaitingSince), q.ID, from)
 }
 
 // UnconfirmedOf says how many requests an address has left unconfirmed since.
@@ -75,14 +75,14 @@ func (tx *Tx) UnconfirmedOf(email string, since time.Time) (int, error) {
 		AND lower(email) = lower($2)`, micros(since), email)
 }
 
-// SlugWanted says whether a pending request other than except wants the slug.
+// SlugWanted says whether a request other than except wants the slug, or was given it and waits for room.
 func (tx *Tx) SlugWanted(slug, except string) (bool, error) {
-	n, err := one(tx, value[int], `SELECT COUNT(*) FROM request WHERE slug = $1 AND state = 'pending' AND id <> $2`, slug, except)
+	n, err := one(tx, value[int], `SELECT COUNT(*) FROM request WHERE slug = $1 AND state IN ('pending', 'waiting') AND id <> $2`, slug, except)
 	return n > 0, err
 }
 
 // Requests returns a page of the requests that match, and how many there are by state whatever the state asked for.
-// Pending ones come oldest first: they are a queue.
+// Pending ones come oldest first, and so do those that wait for room: they are queues.
 func (tx *Tx) Requests(state hosting.RequestState, text, kind string, offset, limit int) (
 	page []hosting.Request, counts map[hosting.RequestState]int, err error,
 ) {
@@ -99,8 +99,11 @@ func (tx *Tx) Requests(state hosting.RequestState, text, kind string, offset, li
 		w.add("state = $%d", state)
 	}
 	order := "created_at DESC, id DESC"
-	if state == hosting.RequestPending {
+	switch state {
+	case hosting.RequestPending:
 		order = "created_at, id"
+	case hosting.RequestWaiting:
+		order = "waiting_since, id"
 	}
 	page, err = many(tx, scanRequest, fmt.Sprintf(`SELECT `+requestColumns+` FROM request %s ORDER BY %s LIMIT %d OFFSET %d`,
 		w.sql(), order, limit, offset), w.args...)

@@ -116,8 +116,8 @@ func edgeContents(b bundle) {
 		return tx.Route(calcs.ID, "192.0.2.1:1")
 	})
 	same(b, "routes", read(b, (*store.Tx).EdgeRoutes), []store.EdgeRoute{
-		{Host: calcs.Host, Address: "192.0.2.1:1", Space: hosting.SpaceApproved},
-		{Host: pads.Host, Address: "192.0.2.1:2", Space: hosting.SpaceApproved},
+		{Host: calcs.Host, Address: "192.0.2.1:1", App: "ethercalc", Space: hosting.SpaceApproved},
+		{Host: pads.Host, Address: "192.0.2.1:2", App: "etherpad", Space: hosting.SpaceApproved},
 	})
 	var cert hosting.Certificate
 	b.write(func(tx *store.Tx) (err error) {

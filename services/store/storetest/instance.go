@@ -56,15 +56,4 @@ func ports(b bundle) {
 	reserved := read(b, func(tx *store.Tx) ([]int, error) { return tx.PortsOn("n1") })
 	slices.Sort(reserved)
 	same(b, "ports on n1", reserved, []int{20000, 20002})
-
-	promised := func() map[string]hosting.Resources { return read(b, (*store.Tx).PromisedOn) }
-	one := hosting.Resources{CPU: 100, Memory: 128, Disk: 512}
-	same(b, "promised", promised(), map[string]hosting.Resources{
-		"n1": {CPU: 200, Memory: 256, Disk: 1024}, "n2": one,
-	})
-	b.write(func(tx *store.Tx) error { return tx.InstanceRegistered(third.ID, "1") })
-	// Its CPU and memory are the cluster's to count then; the size of its volume never is.
-	same(b, "promised once the cluster knows", promised(), map[string]hosting.Resources{
-		"n1": {CPU: 100, Memory: 128, Disk: 1024}, "n2": one,
-	})
 }

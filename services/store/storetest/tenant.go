@@ -49,7 +49,7 @@ func commons(b bundle) {
 	active := read(b, func(tx *store.Tx) ([]hosting.Instance, error) { return tx.ActiveInstances("", 10) })
 	same(b, "instances of active spaces", len(active), 1)
 	same(b, "routes", read(b, (*store.Tx).EdgeRoutes),
-		[]store.EdgeRoute{{Host: "lists.example.org", Address: "192.0.2.1:20000", Space: hosting.SpaceActive}})
+		[]store.EdgeRoute{{Host: "lists.example.org", Address: "192.0.2.1:20000", App: shared.App, Space: hosting.SpaceActive}})
 }
 
 // Of many that make the host's space at once, one does; the others find it made, also while the first is at it.
