@@ -5,7 +5,12 @@ import "net/http"
 // Direct reaches an instance at its own address (host:port), without the ingress, and tells it what the ingress would: a
 // fresh instance may have no route yet. Requests keep the public address, so that cookies and links are those of later.
 func Direct(address string) http.RoundTripper {
-	return &direct{address: address, transport: &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 256 << 10}}
+	return DirectOver(&http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 256 << 10}, address)
+}
+
+// DirectOver is Direct over a transport that many share.
+func DirectOver(transport *http.Transport, address string) http.RoundTripper {
+	return &direct{address: address, transport: transport}
 }
 
 type direct struct {

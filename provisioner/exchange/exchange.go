@@ -54,11 +54,10 @@ func (e *Exchange) Run(ctx context.Context, requests []catalogue.Request) error 
 	if err != nil {
 		return fmt.Errorf("cookies: %w", err)
 	}
-	client := *e.Client
+	client := e.client()
 	client.Jar = jar
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	for n, q := range requests {
-		if err := e.one(ctx, &client, q); err != nil {
+		if err := e.one(ctx, client, q); err != nil {
 			name := q.Name
 			if name == "" {
 				name = fmt.Sprintf("number %d", n+1)
@@ -73,6 +72,12 @@ func (e *Exchange) Run(ctx context.Context, requests []catalogue.Request) error 
 func (e *Exchange) Captured() map[string]string { return maps.Clone(e.captured) }
 
 func (e *Exchange) one(ctx context.Context, client *http.Client, q catalogue.Request) error {
+	_, err := e.answer(ctx, client, q)
+	return err
+}
+
+// answer makes one request and judges the answer.
+func (e *Exchange) answer(ctx context.Context, client *http.Client, q catalogue.Request) (Answer, error) {
 	timeout := e.Timeout
 	if timeout == 0 {
 		timeout = usualTimeout
@@ -81,22 +86,22 @@ func (e *Exchange) one(ctx context.Context, client *http.Client, q catalogue.Req
 	defer cancel()
 	req, err := e.request(ctx, q)
 	if err != nil {
-		return err
+		return Answer{}, err
 	}
 	what := req.Method + " " + req.URL.RequestURI()
 	resp, err := client.Do(req)
 	if err != nil {
-		return &silence{fmt.Errorf("%s: %w", what, late(ctx, err, timeout))}
+		return Answer{}, &silence{fmt.Errorf("%s: %w", what, late(ctx, err, timeout))}
 	}
 	defer resp.Body.Close()
-	body, err := e.body(resp)
-	if err != nil {
-		return fmt.Errorf("%s: answered %d %s, and then: %w", what, resp.StatusCode, http.StatusText(resp.StatusCode), late(ctx, err, timeout))
+	a := Answer{Status: resp.StatusCode, Type: resp.Header.Get("Content-Type")}
+	if a.Body, err = e.body(resp); err != nil {
+		return a, fmt.Errorf("%s: answered %d %s, and then: %w", what, resp.StatusCode, http.StatusText(resp.StatusCode), late(ctx, err, timeout))
 	}
-	if problem := e.judge(q, resp, body); problem != "" {
-		return fmt.Errorf("%s: %s%s", what, problem, e.excerpt(body))
+	if problem := e.judge(q, resp, a.Body); problem != "" {
+		return a, fmt.Errorf("%s: %s%s", what, problem, e.excerpt(a.Body))
 	}
-	return nil
+	return a, nil
 }
 
 // late words the end of a time limit.
