@@ -23,7 +23,7 @@ func (c *Control) sharedInstance(tx *store.Tx, actor hosting.Actor, kind string,
 	}
 	s := hosting.Space{
 		ID: tx.NewID(), Shared: true, Handle: handle, Slug: kind, Name: c.options.HostName, Email: c.options.HostEmail, Lang: "fr",
-		Plan: c.sharedPlan(), State: hosting.SpaceApproved, CreatedAt: tx.Now,
+		Plan: c.sharedPlan(), Cluster: c.options.Cluster, State: hosting.SpaceApproved, CreatedAt: tx.Now,
 	}
 	made, err := tx.InsertSpaceOnce(s)
 	if err != nil {

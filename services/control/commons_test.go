@@ -42,11 +42,11 @@ func (d *desk) asked(slug string, kinds ...string) hosting.Request {
 
 func (d *desk) approve(q hosting.Request) hosting.Space {
 	d.t.Helper()
-	s, err := d.Approve(context.Background(), d.staff, q.ID)
+	a, err := d.Approve(context.Background(), d.staff, q.ID)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return s
+	return a.Space
 }
 
 func (d *desk) space(name string) control.SpaceView {

@@ -5,9 +5,11 @@
 package control
 
 import (
+	"sync/atomic"
 	"time"
 
 	"framagit.org/frama/frama/catalogue"
+	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/store"
 )
 
@@ -17,7 +19,8 @@ type Control struct {
 	catalogue *catalogue.Catalogue // what this host can run
 	whole     *catalogue.Catalogue // with what it cannot
 	options   Options
-	hashing   chan struct{} // full while as many passwords as may be are being checked
+	hashing   chan struct{}                                  // full while as many passwords as may be are being checked
+	inForce   atomic.Pointer[map[string]hosting.PlanVersion] // plans, as they were when this process last looked
 }
 
 // Options are what the use cases need to know of the configuration.
@@ -35,6 +38,9 @@ type Options struct {
 	Reserved       []string // slugs that nobody may have, beside frama's own list
 	LinkKey        []byte   // 32 bytes: the links of mails are derived from it
 	SessionTTL     time.Duration
+	Cluster        string             // where spaces are placed: whose room approvals promise; empty promises without a limit
+	Overcommit     hosting.Overcommit // how many times over its room may be promised
+	Cost           Cost
 	Now            func() time.Time
 	NewID          func() string
 }

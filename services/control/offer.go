@@ -81,13 +81,17 @@ type PlanView struct {
 	StorageMiB         int
 }
 
-// PlanViews returns the plans on offer, the smallest first.
+// PlanViews returns the plans on offer, the smallest first, with the limits that are in force: a change of the catalogue's
+// files promises nothing before it is applied.
 func (c *Control) PlanViews() []PlanView {
 	var views []PlanView
+	inForce := c.known()
 	for _, p := range c.catalogue.Plans() {
-		views = append(views, PlanView{
-			ID: p.ID, Title: bilingual(p.Title), Description: bilingual(p.Description), Accounts: p.Accounts, StorageMiB: p.StorageMiB,
-		})
+		v := PlanView{ID: p.ID, Title: bilingual(p.Title), Description: bilingual(p.Description), Accounts: p.Accounts, StorageMiB: p.StorageMiB}
+		if applied, ok := inForce[p.ID]; ok {
+			v.Accounts, v.StorageMiB = int(applied.Limits[hosting.MetricAccounts]), int(applied.Limits[hosting.MetricStorage]>>20)
+		}
+		views = append(views, v)
 	}
 	return views
 }

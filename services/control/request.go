@@ -107,7 +107,9 @@ func (c *Control) Track(ctx context.Context, token string) (t Tracking, err erro
 			return err
 		}
 		view, err := c.spaceView(tx, t.Request.SpaceID, 1)
-		t.Space = &view
+		if view.Space.State != hosting.SpaceWithdrawn {
+			t.Space = &view
+		}
 		return err
 	})
 	return t, failure(err)
@@ -138,7 +140,8 @@ func (c *Control) Request(ctx context.Context, actor hosting.Actor, id string) (
 			return err
 		}
 		v.Request = q
-		if q.State == hosting.RequestPending || q.State == hosting.RequestUnconfirmed {
+		open := undecided(q.State) || q.State == hosting.RequestUnconfirmed
+		if open {
 			if v.Name, err = c.slugStatus(tx, q.Slug, q.ID); err != nil {
 				return err
 			}
@@ -163,6 +166,11 @@ func (c *Control) Request(ctx context.Context, actor hosting.Actor, id string) (
 			v.Apps = append(v.Apps, app)
 			v.Cost = v.Cost.Plus(app.Resources)
 		}
+		if open {
+			if v.Room, err = c.requestRoom(tx, q, v.Cost); err != nil {
+				return err
+			}
+		}
 		if v.Similar, err = tx.SimilarRequests(q); err != nil {
 			return err
 		}
@@ -185,13 +193,18 @@ func (c *Control) Request(ctx context.Context, actor hosting.Actor, id string) (
 }
 
 // Approve grants a request: in one transaction the space, its instances and the run that provisions them come to be,
-// with the mail that says so. What was on offer when it was asked for is given while there is an application for it. A
-// second click, or a second reviewer, gets a Conflict and changes nothing.
-func (c *Control) Approve(ctx context.Context, actor hosting.Actor, id string) (space hosting.Space, err error) {
+// with the mail that says so. What was on offer when it was asked for is given while there is an application for it. Where
+// the cluster has no room to promise, the request waits for it, and keeps its name meanwhile. A second click, or a second
+// reviewer, gets a Conflict and changes nothing.
+func (c *Control) Approve(ctx context.Context, actor hosting.Actor, id string) (a Approval, err error) {
 	if err := allow(actor, hosting.RoleReviewer); err != nil {
-		return space, err
+		return a, err
 	}
 	err = c.store.Write(ctx, func(tx *store.Tx) error {
+		a = Approval{} // the transaction may run again
+		if err := c.takeTurn(tx); err != nil {
+			return err
+		}
 		q, err := tx.Request(id)
 		if err != nil {
 			return err
@@ -199,29 +212,66 @@ func (c *Control) Approve(ctx context.Context, actor hosting.Actor, id string) (
 		if q.State != hosting.RequestPending {
 			return decided(q)
 		}
-		used, err := tx.SlugUsed(q.Slug)
+		if err := c.nameFree(tx, q); err != nil {
+			return err
+		}
+		w, err := c.wish(tx, q)
 		if err != nil {
 			return err
 		}
-		if used || slices.Contains(c.reserved().Kinds, q.Slug) {
-			return store.ErrTaken // by another space, by this very request in the meantime, or by a kind that came since
-		}
-		if space, err = c.makeSpace(tx, actor, q); err != nil {
+		fits, err := c.admits(tx, c.options.Cluster, w.need)
+		if err != nil {
 			return err
 		}
-		q.State, q.ReviewerID, q.SpaceID, q.DecidedAt = hosting.RequestApproved, actor.UserID, space.ID, tx.Now
-		if err := tx.MoveRequest(hosting.RequestPending, q); err != nil {
-			return err
+		if !fits {
+			a.Waiting = true
+			return c.putOff(tx, actor, q, w.need)
 		}
-		if err := tx.Audit(actor, "request.approve", subject("request", id), "space "+space.Handle); err != nil {
-			return err
-		}
-		return c.mail(tx, mail.TemplateApproved, q, nil)
+		q.ReviewerID = actor.UserID
+		a.Space, err = c.grant(tx, actor, q, "request.approve")
+		return err
 	})
 	if errors.Is(err, store.ErrTaken) {
-		return space, c.whoWasFaster(ctx, id)
+		return a, c.whoWasFaster(ctx, id)
 	}
-	return space, failure(err)
+	return a, failure(err)
+}
+
+// nameFree says ErrTaken when the name a request wants is another space's, or this very request's in the meantime, or
+// that of a request which waits for room, or a kind's that came since.
+func (c *Control) nameFree(tx *store.Tx, q hosting.Request) error {
+	used, err := tx.SlugUsed(q.Slug)
+	if err != nil {
+		return err
+	}
+	promised, err := tx.SlugPromised(q.Slug, q.ID)
+	if err != nil {
+		return err
+	}
+	if used || promised || slices.Contains(c.reserved().Kinds, q.Slug) {
+		return store.ErrTaken
+	}
+	return nil
+}
+
+// grant makes the space of a request for which there is room.
+func (c *Control) grant(tx *store.Tx, actor hosting.Actor, q hosting.Request, action string) (hosting.Space, error) {
+	if err := c.nameFree(tx, q); err != nil {
+		return hosting.Space{}, err
+	}
+	space, err := c.makeSpace(tx, actor, q)
+	if err != nil {
+		return space, err
+	}
+	from := q.State
+	q.State, q.SpaceID, q.DecidedAt = hosting.RequestApproved, space.ID, tx.Now
+	if err := tx.MoveRequest(from, q); err != nil {
+		return space, err
+	}
+	if err := tx.Audit(actor, action, subject("request", q.ID), "space "+space.Handle); err != nil {
+		return space, err
+	}
+	return space, c.mail(tx, mail.TemplateApproved, q, nil)
 }
 
 // whoWasFaster explains an approval that met an existing row: another reviewer approved the same request, or another
@@ -239,25 +289,26 @@ func (c *Control) whoWasFaster(ctx context.Context, id string) error {
 	}))
 }
 
-// Refuse turns a request down. The reason is mailed to the association: never a silent refusal.
+// Refuse turns a request down, also one that waits for room. The reason is mailed to the association: never a silent refusal.
 func (c *Control) Refuse(ctx context.Context, actor hosting.Actor, id, reason string) error {
 	if err := allow(actor, hosting.RoleReviewer); err != nil {
 		return err
 	}
-	reason = strings.TrimSpace(strings.ReplaceAll(reason, "\r\n", "\n"))
-	if err := hosting.ValidateReason(reason); err != nil {
+	reason, err := reasonOf(reason)
+	if err != nil {
 		return err
 	}
-	err := c.store.Write(ctx, func(tx *store.Tx) error {
+	err = c.store.Write(ctx, func(tx *store.Tx) error {
 		q, err := tx.Request(id)
 		if err != nil {
 			return err
 		}
-		if q.State != hosting.RequestPending {
+		from := q.State
+		if !undecided(from) {
 			return decided(q)
 		}
 		q.State, q.ReviewerID, q.Reason, q.DecidedAt = hosting.RequestRefused, actor.UserID, reason, tx.Now
-		if err := tx.MoveRequest(hosting.RequestPending, q); err != nil {
+		if err := tx.MoveRequest(from, q); err != nil {
 			return err
 		}
 		if err := tx.Audit(actor, "request.refuse", subject("request", id), reason); err != nil {
@@ -266,6 +317,17 @@ func (c *Control) Refuse(ctx context.Context, actor hosting.Actor, id, reason st
 		return c.mail(tx, mail.TemplateRefused, q, map[string]string{mail.ArgReason: reason})
 	})
 	return failure(err)
+}
+
+// reasonOf cleans a reason that is mailed, and says what is wrong with it.
+func reasonOf(text string) (string, error) {
+	text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n"))
+	return text, hosting.ValidateReason(text)
+}
+
+// undecided says whether a reviewer can still refuse a request.
+func undecided(s hosting.RequestState) bool {
+	return s == hosting.RequestPending || s == hosting.RequestWaiting
 }
 
 // decided says what became of a request that somebody wants to decide on again.

@@ -25,25 +25,18 @@ func ProvisionSteps() []string {
 // makeSpace makes the space of an approved request with its run, and for each kind an instance, or the use of the one
 // that all share.
 func (c *Control) makeSpace(tx *store.Tx, actor hosting.Actor, q hosting.Request) (hosting.Space, error) {
-	if _, ok := c.catalogue.Plan(q.Plan); !ok {
-		return hosting.Space{}, hosting.Errorf(hosting.Conflict, "error.plan_gone", q.Plan)
+	w, err := c.wish(tx, q)
+	if err != nil {
+		return hosting.Space{}, err
 	}
-	apps, shared := map[string]catalogue.App{}, map[string]hosting.Instance{}
+	shared := map[string]hosting.Instance{}
 	// In one order, so that two approvals that need the same two do not wait for each other.
 	for _, kind := range slices.Sorted(slices.Values(q.Kinds)) {
-		app, ok := c.application(kind)
-		if !ok {
-			return hosting.Space{}, hosting.Errorf(hosting.Conflict, "error.kind_gone", kind)
+		if app := w.apps[kind]; app.Tenancy == catalogue.Shared {
+			if shared[kind], err = c.sharedInstance(tx, actor, kind, app); err != nil {
+				return hosting.Space{}, err
+			}
 		}
-		apps[kind] = app
-		if app.Tenancy != catalogue.Shared {
-			continue
-		}
-		i, err := c.sharedInstance(tx, actor, kind, app)
-		if err != nil {
-			return hosting.Space{}, err
-		}
-		shared[kind] = i
 	}
 	handle, err := c.freeHandle(tx, q.Slug)
 	if err != nil {
@@ -51,7 +44,7 @@ func (c *Control) makeSpace(tx *store.Tx, actor hosting.Actor, q hosting.Request
 	}
 	s := hosting.Space{
 		ID: tx.NewID(), RequestID: q.ID, Handle: handle, Slug: q.Slug, Name: q.Association.Name, Email: q.Contact.Email,
-		Lang: q.Contact.Lang, Plan: q.Plan, State: hosting.SpaceApproved, CreatedAt: tx.Now,
+		Lang: q.Contact.Lang, Plan: q.Plan, Cluster: c.options.Cluster, State: hosting.SpaceApproved, CreatedAt: tx.Now,
 	}
 	if err := tx.InsertSpace(s); err != nil {
 		return s, err
@@ -60,7 +53,7 @@ func (c *Control) makeSpace(tx *store.Tx, actor hosting.Actor, q hosting.Request
 		if i, ok := shared[kind]; ok {
 			err = tx.InsertTenant(hosting.Tenant{SpaceID: s.ID, InstanceID: i.ID, Kind: kind, CreatedAt: tx.Now})
 		} else {
-			err = tx.InsertInstance(c.instance(tx, s, kind, apps[kind]))
+			err = tx.InsertInstance(c.instance(tx, s, kind, w.apps[kind]))
 		}
 		if err != nil {
 			return s, err

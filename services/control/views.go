@@ -31,6 +31,7 @@ type RequestView struct {
 	Name     Availability      // of the wanted name, now
 	Apps     []AppView         // what would be installed
 	Cost     hosting.Resources // what the space would reserve on the cluster
+	Room     Room              // whether that fits; only while the request is undecided or waits
 	Similar  []hosting.Request // same address, number or nearly the same name
 	Audit    []hosting.AuditEntry
 	Reviewer *hosting.User // who decided, nil before

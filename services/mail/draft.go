@@ -19,12 +19,14 @@ type body struct {
 	Footer    string
 }
 
-// block is one of a paragraph, a link people are meant to follow, a quotation, or a list of addresses.
+// block is one of a paragraph, a link people are meant to follow, a quotation, a list, or bars with figures.
 type block struct {
 	Text      string
 	Link      *link
 	Quote     []string // lines
 	Addresses []Address
+	Items     []string
+	Bars      []bar
 }
 
 type link struct{ Label, URL string }
@@ -78,9 +80,10 @@ func (d *draft) link(label string, of func(string) string) {
 	d.body.Blocks = append(d.body.Blocks, block{Link: &link{Label: d.say(label), URL: url}})
 }
 
-func (d *draft) quote(name string) {
-	if d.arg(name) != "" {
-		d.body.Blocks = append(d.body.Blocks, block{Quote: lines(d.mail.Args[name])})
+// quote shows what somebody wrote: ArgReason.
+func (d *draft) quote() {
+	if d.arg(ArgReason) != "" {
+		d.body.Blocks = append(d.body.Blocks, block{Quote: lines(d.mail.Args[ArgReason])})
 	}
 }
 
@@ -112,9 +115,13 @@ func (d *draft) greet() {
 
 func (d *draft) sign() {
 	d.body.Signature = d.say("signature", d.options.Host)
-	if d.mail.Template == TemplateStaffNewRequest {
+	switch d.mail.Template {
+	case TemplateStaffNewRequest, TemplateStaffAsk:
 		d.body.Footer = d.say("footer_staff", d.options.Host)
-		return
+	case TemplateQuotaNotice, TemplateQuotaWarning, TemplateQuotaFull, TemplateQuotaStopped, TemplateQuotaAllowed, TemplateQuotaLimit,
+		TemplateAskGranted, TemplateAskDeclined, TemplateRetention:
+		d.body.Footer = d.say("footer_space", d.options.Host)
+	default:
+		d.body.Footer = d.say("footer", d.options.Host)
 	}
-	d.body.Footer = d.say("footer", d.options.Host)
 }

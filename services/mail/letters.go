@@ -6,9 +6,20 @@ func (d *draft) writers() map[string]func() {
 		TemplateConfirm:         d.confirm,
 		TemplateReceived:        d.received,
 		TemplateApproved:        d.approved,
+		TemplateWaiting:         d.waiting,
 		TemplateRefused:         d.refused,
 		TemplateActive:          d.active,
 		TemplateStaffNewRequest: d.staffNewRequest,
+		TemplateQuotaNotice:     d.quotaNotice,
+		TemplateQuotaWarning:    d.quotaWarning,
+		TemplateQuotaFull:       d.quotaFull,
+		TemplateQuotaStopped:    d.quotaStopped,
+		TemplateQuotaAllowed:    d.quotaAllowed,
+		TemplateQuotaLimit:      d.quotaLimit,
+		TemplateAskGranted:      d.askGranted,
+		TemplateAskDeclined:     d.askDeclined,
+		TemplateStaffAsk:        d.staffAsk,
+		TemplateRetention:       d.retention,
 	}
 }
 
@@ -41,12 +52,21 @@ func (d *draft) approved() {
 	d.track()
 }
 
+func (d *draft) waiting() {
+	slug, association := d.arg(ArgSlug), d.arg(ArgAssociation)
+	d.subject("waiting.subject", slug)
+	d.paragraph("waiting.decision", slug, association)
+	d.paragraph("waiting.why")
+	d.paragraph("waiting.next")
+	d.track()
+}
+
 func (d *draft) refused() {
 	slug, association := d.arg(ArgSlug), d.arg(ArgAssociation)
 	d.subject("refused.subject", slug)
 	d.paragraph("refused.decision", slug, association)
 	d.paragraph("refused.why")
-	d.quote(ArgReason)
+	d.quote()
 	d.paragraph("refused.answer")
 	d.link("refused.link", d.options.Links.Track)
 }

@@ -42,6 +42,11 @@ func sample(template, lang string) store.Mail {
 			mail.ArgSlug:        "jardins-cedre",
 			mail.ArgReason:      "Bonjour, votre collectif a déjà un espace :\n« cedre ».\n\nÉcrivez-nous si c’est une erreur <3",
 			mail.ArgAddresses:   `[{"title":"Pads","url":"https://jardins-cedre-pads.frama.example"},{"title":"Tableurs","url":"https://jardins-cedre-calcs.frama.example"}]`,
+			mail.ArgGauges:      `[{"metric":"storage","used":37366000000,"limit":42949672960},{"metric":"accounts","used":12,"limit":50}]`,
+			mail.ArgShares:      `[{"title":"Nuage","value":36000000000},{"title":"Pads","value":1366000000}]`,
+			mail.ArgGraceDays:   "14", mail.ArgStops: "2026-12-06T10:00:00Z", mail.ArgOver: "150", mail.ArgBelow: "95",
+			mail.ArgUntil: "2027-06-30T00:00:00Z", mail.ArgMetric: "storage", mail.ArgWanted: "64424509440",
+			mail.ArgCount: "1204", mail.ArgObjects: `["Compte rendu du 3 mars","buvette-2019","voir http://pourriel.example"]`, mail.ArgUnusedDays: "730",
 		},
 	}
 }
