@@ -24,6 +24,8 @@ type NomadOptions struct {
 	MinPort, MaxPort int
 
 	NativeDir string // offered to jobs as volume frama-native, read-only; none when empty
+	Volumes   string // folder of the dynamic host volumes; one in Data when empty
+	PluginDir string // holds host volume plugins; none but Nomad's own when empty
 	Namespace string // "frama" when empty
 
 	// CPU (MHz) and Memory (MiB) pretend another size of machine; the real one when zero.
@@ -74,7 +76,7 @@ func StartNomad(ctx context.Context, o NomadOptions) (_ *Nomad, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Nomad{Namespace: o.Namespace, Volumes: filepath.Join(o.Data, "volumes"), options: o, unlock: unlock}
+	n := &Nomad{Namespace: o.Namespace, Volumes: o.Volumes, options: o, unlock: unlock}
 	defer func() {
 		if err != nil {
 			n.abandon()
@@ -97,7 +99,7 @@ func StartNomad(ctx context.Context, o NomadOptions) (_ *Nomad, err error) {
 func (n *Nomad) start(ctx context.Context) error {
 	n.Address = "http://" + n.options.HTTP.Address()
 	n.api = &nomadAPI{address: n.Address}
-	config, err := n.options.writeConfig(n.Volumes)
+	config, err := n.options.writeConfig()
 	if err != nil {
 		return err
 	}
@@ -132,6 +134,10 @@ func (o *NomadOptions) complete() (err error) {
 	if o.NativeDir != "" {
 		o.NativeDir = absolute(o.NativeDir)
 	}
+	if o.Volumes == "" {
+		o.Volumes = filepath.Join(o.Data, "volumes")
+	}
+	o.Volumes = absolute(o.Volumes)
 	if o.MinPort == 0 {
 		o.MinPort, o.MaxPort = 20000, 20999
 	}

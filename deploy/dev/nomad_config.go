@@ -75,7 +75,7 @@ client {
   min_dynamic_port  = %[5]d
   max_dynamic_port  = %[6]d
   host_volumes_dir  = %[7]q
-  cpu_total_compute = %[8]d
+%[12]s  cpu_total_compute = %[8]d
   memory_total_mb   = %[9]d
   gc_max_allocs     = 2000
   gc_disk_usage_threshold  = 99
@@ -102,9 +102,9 @@ plugin "raw_exec" {
 }
 `
 
-func (o *NomadOptions) writeConfig(volumes string) (path string, err error) {
+func (o *NomadOptions) writeConfig() (path string, err error) {
 	state := filepath.Join(o.Data, "state")
-	for _, dir := range []string{state, volumes} {
+	for _, dir := range []string{state, o.Volumes} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return "", fmt.Errorf("data folder of Nomad: %w", err)
 		}
@@ -117,8 +117,12 @@ func (o *NomadOptions) writeConfig(volumes string) (path string, err error) {
 	if o.NativeDir != "" {
 		native = fmt.Sprintf("\n  host_volume \"frama-native\" {\n    path      = %q\n    read_only = true\n  }\n", o.NativeDir)
 	}
-	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort, volumes,
-		o.CPU, o.Memory, chroot, native)
+	plugins := ""
+	if o.PluginDir != "" {
+		plugins = fmt.Sprintf("  host_volume_plugin_dir = %q\n", absolute(o.PluginDir))
+	}
+	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort, o.Volumes,
+		o.CPU, o.Memory, chroot, native, plugins)
 	path = filepath.Join(o.Data, "nomad.hcl")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return "", fmt.Errorf("write Nomad's configuration: %w", err)

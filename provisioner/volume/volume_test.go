@@ -1,0 +1,452 @@
+package volume
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"pgregory.net/rapid"
+)
+
+const id = "0c5a1b7e-8a2e-41f0-a6ce-7f4f2b1f6a51"
+
+// errKilled stands for the end of the process in the middle of a call.
+var errKilled = errors.New("killed")
+
+// paper is a mechanism on plain folders that keeps limits in a table, and may be killed before any of its steps.
+type paper struct {
+	mu      sync.Mutex
+	vols    map[string]*paperVolume
+	after   int   // steps until it is killed; negative for never
+	refuses error // why limits are not kept
+}
+
+type paperVolume struct {
+	claimed     bool
+	limit, used int64
+	record      record
+	known       bool
+}
+
+func (p *paper) step(vol *os.File) (*paperVolume, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.after == 0 {
+		return nil, errKilled
+	}
+	p.after--
+	name := filepath.Base(vol.Name())
+	if p.vols[name] == nil {
+		p.vols[name] = &paperVolume{}
+	}
+	return p.vols[name], nil
+}
+
+func (p *paper) String() string          { return "paper" }
+func (p *paper) enforced(*os.File) error { return p.refuses }
+func (p *paper) claim(_, vol *os.File) error {
+	v, err := p.step(vol)
+	if err == nil {
+		v.claimed = true
+	}
+	return err
+}
+
+func (p *paper) make(dir *os.File, id string) error {
+	if p.after == 0 {
+		return errKilled
+	}
+	p.after--
+	err := os.Mkdir(filepath.Join(dir.Name(), id), 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+func (p *paper) limit(vol *os.File) (limit, used int64, err error) {
+	v, err := p.step(vol)
+	if err != nil {
+		return 0, 0, err
+	}
+	return v.limit, v.used, nil
+}
+
+func (p *paper) setLimit(vol *os.File, bytes int64) error {
+	v, err := p.step(vol)
+	if err == nil {
+		v.limit = bytes
+	}
+	return err
+}
+
+func (p *paper) read(vol *os.File) (record, bool, error) {
+	v, err := p.step(vol)
+	if err != nil {
+		return record{}, false, err
+	}
+	return v.record, v.known, nil
+}
+
+func (p *paper) write(vol *os.File, r record) error {
+	v, err := p.step(vol)
+	if err == nil {
+		v.record, v.known = r, true
+	}
+	return err
+}
+
+func (p *paper) remove(f *Folder, name string, vol *os.File) error {
+	if _, err := p.step(vol); err != nil {
+		return err
+	}
+	return f.root.RemoveAll(name)
+}
+
+// onPaper opens a folder for one call.
+func onPaper(t interface{ Fatal(...any) }, dir string, p *paper) *Folder {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Folder{path: dir, given: dir, dir: file, root: root, means: p}
+}
+
+func newPaper() *paper { return &paper{vols: map[string]*paperVolume{}, after: -1} }
+
+// TestRequests makes random requests, kills some of them part-way and makes them again. What comes out is what the requests
+// say, made once each.
+func TestRequests(t *testing.T) {
+	base := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		dir, err := os.MkdirTemp(base, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := newPaper()
+		var want record
+		exists := false
+		sizes := rapid.Int64Range(1, 6)
+		t.Repeat(map[string]func(*rapid.T){
+			"request": func(t *rapid.T) {
+				carried := exists && rapid.Bool().Draw(t, "carried")
+				bytes := sizes.Draw(t, "MiB")<<20 + rapid.Int64Range(0, 1).Draw(t, "odd")
+				next := want
+				if carried && bytes != want.Carried {
+					next.Carried, next.Limit = bytes, round(bytes)
+				} else if !carried && (!exists || bytes != want.Asked) {
+					next.Asked, next.Limit = bytes, round(bytes)
+				}
+				used := int64(0)
+				if exists {
+					used = p.vols[id].used
+				}
+				for kills := rapid.IntRange(0, 3).Draw(t, "kills"); ; kills-- {
+					p.after = -1
+					if kills > 0 {
+						p.after = rapid.IntRange(0, 8).Draw(t, "steps")
+					}
+					f := onPaper(t, dir, p)
+					var s State
+					if carried {
+						s, err = f.Resize(id, bytes)
+					} else {
+						s, err = f.Create(Request{ID: id, Bytes: bytes, UID: -1, GID: -1, Mode: 0o750})
+					}
+					f.Close()
+					if errors.Is(err, errKilled) {
+						continue
+					}
+					if used > next.Limit && next != want {
+						if err == nil || !strings.Contains(err.Error(), "make room") {
+							t.Fatalf("it holds %d, and was limited to %d: %v", used, bytes, err)
+						}
+						return
+					}
+					if err != nil || s.Limit != next.Limit || s.Path != filepath.Join(dir, id) {
+						t.Fatalf("%+v, %v, want %+v", s, err, next)
+					}
+					want, exists = next, true
+					break
+				}
+			},
+			"write": func(t *rapid.T) {
+				if exists {
+					p.vols[id].used = rapid.Int64Range(0, p.vols[id].limit).Draw(t, "bytes")
+				}
+			},
+			"": func(t *rapid.T) {
+				if !exists {
+					return
+				}
+				v := p.vols[id]
+				if !v.claimed || !v.known || v.limit != want.Limit || v.record != want {
+					t.Fatalf("%+v, want %+v", v, want)
+				}
+			},
+		})
+	})
+}
+
+// TestDeleteCutShort: called again it goes on, and what another volume holds is left alone.
+func TestDeleteCutShort(t *testing.T) {
+	const other = "0c5a1b7e-8a2e-41f0-a6ce-7f4f2b1f6a52"
+	for after := range 4 {
+		dir, p := t.TempDir(), newPaper()
+		for _, name := range []string{id, other} {
+			f := onPaper(t, dir, p)
+			if _, err := f.Create(Request{ID: name, Bytes: Least, UID: -1, GID: -1, Mode: 0o700}); err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			if err := os.WriteFile(filepath.Join(dir, name, "file"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, p.after = range []int{after, -1, -1} {
+			f := onPaper(t, dir, p)
+			if err := f.Delete(id); err != nil && !errors.Is(err, errKilled) {
+				t.Fatal(err)
+			}
+			f.Close()
+		}
+		left, err := os.ReadDir(dir)
+		if err != nil || len(left) != 1 || left[0].Name() != other {
+			t.Errorf("cut after %d steps: %v %v", after, left, err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, other, "file")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestNamesThatLeadElsewhere: only Nomad's own identifiers become part of a path.
+func TestNamesThatLeadElsewhere(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "volumes")
+	outside := filepath.Join(parent, "outside")
+	for _, folder := range []string{dir, outside} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := []string{"", ".", "..", "../outside", "/etc", id + "/../../outside", id + "\n", id + " ", " " + id, strings.ToUpper(id), id + "\x00",
+		"..-8a2e-41f0-a6ce-7f4f2b1f6a51", strings.Replace(id, "-", "/", 1), id[:35], id + "0", "{" + id + "}", asided(id)}
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.OneOf(rapid.SampledFrom(names), rapid.String().Filter(func(s string) bool { return !identifier.MatchString(s) })).Draw(t, "name")
+		p := newPaper()
+		f := onPaper(t, dir, p)
+		defer f.Close()
+		_, created := f.Create(Request{ID: name, Bytes: Least, UID: -1, GID: -1})
+		_, resized := f.Resize(name, Least)
+		for _, err := range []error{created, resized, f.Delete(name), f.Forget(name)} {
+			if err == nil || !strings.Contains(err.Error(), "no ID of a volume") {
+				t.Fatalf("%q: %v", name, err)
+			}
+		}
+		for folder, want := range map[string]int{parent: 2, dir: 0, outside: 0} {
+			if left, err := os.ReadDir(folder); err != nil || len(left) != want {
+				t.Fatalf("%q: %s has %v %v", name, folder, left, err)
+			}
+		}
+	})
+}
+
+// TestPluginRefuses are calls that Nomad never makes, or only when something is wrong.
+func TestPluginRefuses(t *testing.T) {
+	dir := t.TempDir() // no file system of a machine that builds keeps limits here; if it does, the requests are still wrong
+	good := map[string]string{"DHV_VOLUMES_DIR": dir, "DHV_VOLUME_ID": id, "DHV_CAPACITY_MAX_BYTES": "1073741824", "DHV_PARAMETERS": `{"uid":"1000"}`,
+		"DHV_CREATED_PATH": filepath.Join(dir, id)}
+	for _, one := range []struct{ operation, key, value, says string }{
+		{"remove", "", "", "there is no operation"},
+		{"", "", "", "there is no operation"},
+		{"create", "DHV_VOLUME_ID", "../x", "should be a UUID"},
+		{"create", "DHV_VOLUME_ID", "", "should be a UUID"},
+		{"delete", "DHV_VOLUME_ID", id + "\n", "should be a UUID"},
+		{"create", "DHV_PARAMETERS", "{", "no JSON object"},
+		{"create", "DHV_PARAMETERS", `{"uid":1}`, "no JSON object"},
+		{"create", "DHV_PARAMETERS", `{"uid":"root"}`, `parameter "uid"`},
+		{"create", "DHV_PARAMETERS", `{"gid":"-2"}`, `parameter "gid"`},
+		{"create", "DHV_PARAMETERS", `{"uid":"4294967297"}`, `parameter "uid"`},
+		{"create", "DHV_PARAMETERS", `{"mode":"4755"}`, "0777 at most"},
+		{"create", "DHV_PARAMETERS", `{"mode":"rwx"}`, `parameter "mode"`},
+		{"create", "DHV_PARAMETERS", `{"colour":"red"}`, "knows uid, gid and mode"},
+		{"create", "DHV_PARAMETERS", `{"limit_of":"../x","bytes":"1"}`, "no ID of another volume"},
+		{"create", "DHV_PARAMETERS", `{"limit_of":"` + id + `","bytes":"1"}`, "no ID of another volume"},
+		{"create", "DHV_PARAMETERS", `{"bytes":"1073741824"}`, "belong together"},
+		{"create", "DHV_PARAMETERS", `{"limit_of":"` + strings.Replace(id, "0", "1", 1) + `"}`, "belong together"},
+		{"create", "DHV_CAPACITY_MAX_BYTES", "1 GiB", "no number"},
+		{"create", "DHV_VOLUMES_DIR", "volumes", "no absolute path"},
+		{"create", "DHV_VOLUMES_DIR", "", "no absolute path"},
+		{"create", "DHV_VOLUMES_DIR", dir + "/none", "host_volumes_dir"},
+		{"delete", "DHV_VOLUMES_DIR", dir + "/none", "host_volumes_dir"},
+		{"create", "DHV_VOLUMES_DIR", "/proc", "docs/operate/volumes.md"},
+	} {
+		var environ []string
+		for key, value := range good {
+			if key == one.key {
+				value = one.value
+			}
+			environ = append(environ, key+"="+value)
+		}
+		var out bytes.Buffer
+		err := Plugin(one.operation, environ, &out)
+		var answer struct{ Error string }
+		if err == nil || json.Unmarshal(out.Bytes(), &answer) != nil || !strings.Contains(answer.Error, one.says) || !strings.HasSuffix(out.String(), "\n") {
+			t.Errorf("%s with %s=%q: %v, %s; want %q", one.operation, one.key, one.value, err, out.String(), one.says)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Error(left, err)
+	}
+}
+
+func TestPluginTellsItsVersion(t *testing.T) {
+	var out bytes.Buffer
+	if err := Plugin("fingerprint", nil, &out); err != nil || out.String() != `{"version":"1.0.0"}`+"\n" {
+		t.Error(out.String(), err)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	p, dir := newPaper(), t.TempDir()
+	for _, bytes := range []int64{-1, 0, Least - 1, 1<<63 - 1} {
+		f := onPaper(t, dir, p)
+		if _, err := f.Create(Request{ID: id, Bytes: bytes}); err == nil {
+			t.Errorf("%d bytes were taken", bytes)
+		}
+		if _, err := f.Resize(id, bytes); err == nil {
+			t.Errorf("%d bytes were taken", bytes)
+		}
+		f.Close()
+	}
+	for env, want := range map[string]int64{"10 20": 20, "10 0": 10, "10 ": 10, " ": 0} {
+		low, high, _ := strings.Cut(env, " ")
+		got, err := capacity(map[string]string{"DHV_CAPACITY_MIN_BYTES": low, "DHV_CAPACITY_MAX_BYTES": high})
+		if err != nil || got != want {
+			t.Errorf("%q: %d %v, want %d", env, got, err, want)
+		}
+	}
+	for bytes, want := range map[int64]uint64{Least: leastFiles, 1 << 30: 65536, 1 << 34: 1 << 20} {
+		if got := files(bytes); got != want {
+			t.Errorf("%d bytes: %d files, want %d", bytes, got, want)
+		}
+	}
+}
+
+// TestUnlimitedIsRefused: where the kernel takes a limit and does not keep it, or keeps none, there is no volume.
+func TestUnlimitedIsRefused(t *testing.T) {
+	p, dir := newPaper(), t.TempDir()
+	p.refuses = errors.New("quotas were switched off")
+	f := onPaper(t, dir, p)
+	defer f.Close()
+	if _, err := f.Create(Request{ID: id, Bytes: Least, UID: -1, GID: -1}); !errors.Is(err, p.refuses) {
+		t.Error(err)
+	}
+	for _, path := range []string{"/proc", "/sys", "/dev/shm"} {
+		if f, err := Open(path); err == nil {
+			f.Close()
+			t.Error(path, "keeps limits")
+		}
+	}
+}
+
+// TestPick: a number is the same again for the same volume, and never one that is taken.
+func TestPick(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.String().Draw(t, "volume")
+		taken := map[uint32]bool{}
+		var first uint32
+		for n := range rapid.IntRange(1, 50).Draw(t, "taken") {
+			got, err := pick(name, func(id uint32) (bool, error) { return taken[id], nil })
+			if err != nil || taken[got] || got < firstProject || got > 1<<31-1 {
+				t.Fatal(got, err)
+			}
+			if n == 0 {
+				first = got
+			}
+			taken[got] = true
+		}
+		if again, err := pick(name, func(uint32) (bool, error) { return false, nil }); err != nil || again != first {
+			t.Fatal(again, first, err)
+		}
+	})
+	broken := errors.New("no quotas")
+	if _, err := pick(id, func(uint32) (bool, error) { return false, broken }); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if _, err := pick(id, func(uint32) (bool, error) { return true, nil }); err == nil {
+		t.Error("a number was found where all are taken")
+	}
+}
+
+// TestLayouts holds structures and numbers against what a C compiler makes of the kernel's headers.
+func TestLayouts(t *testing.T) {
+	read, write := uintptr(2), uintptr(1)
+	number := func(direction, size uintptr, kind, n byte) uintptr {
+		return direction<<30 | size<<16 | uintptr(kind)<<8 | uintptr(n)
+	}
+	for name, pair := range map[string][2]uintptr{
+		"FS_IOC_FSGETXATTR":       {attributesGet, number(read, unsafe.Sizeof(fileAttributes{}), 'X', 31)},
+		"FS_IOC_FSSETXATTR":       {attributesSet, number(write, unsafe.Sizeof(fileAttributes{}), 'X', 32)},
+		"BTRFS_IOC_SUBVOL_CREATE": {subvolumeCreate, number(write, unsafe.Sizeof(subvolumeName{}), 0x94, 14)},
+		"BTRFS_IOC_SNAP_DESTROY":  {subvolumeDestroy, number(write, unsafe.Sizeof(subvolumeName{}), 0x94, 15)},
+		"BTRFS_IOC_INO_LOOKUP":    {inodeLookup, number(read|write, unsafe.Sizeof(lookup{}), 0x94, 18)},
+		"BTRFS_IOC_FS_INFO":       {fileSystemInfo, number(read, unsafe.Sizeof(info{}), 0x94, 31)},
+		"BTRFS_IOC_QGROUP_LIMIT":  {groupLimit, number(read, unsafe.Sizeof(group{}), 0x94, 43)},
+		"struct if_dqblk":         {72, unsafe.Sizeof(diskQuota{})},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s: %#x, want %#x", name, pair[0], pair[1])
+		}
+	}
+}
+
+func TestMountPoint(t *testing.T) {
+	for text, want := range map[string]string{`/srv/a\040b`: "/srv/a b", `/srv/\134040`: `/srv/\040`, `/srv/\012\011`: "/srv/\n\t", "/": "/"} {
+		if got := mountPoint(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestManyAtOnce: calls for one folder take turns, whichever process they are in.
+func TestManyAtOnce(t *testing.T) {
+	p, dir := newPaper(), t.TempDir()
+	var wait sync.WaitGroup
+	for n := range 8 {
+		for range 4 {
+			wait.Go(func() {
+				f := onPaper(t, dir, p)
+				defer f.Close()
+				if _, err := f.Create(Request{ID: fmt.Sprintf("%s%d", id[:35], n), Bytes: 2 * Least, UID: -1, GID: -1, Mode: 0o700}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	wait.Wait()
+	f := onPaper(t, dir, p)
+	defer f.Close()
+	all, err := f.List()
+	if err != nil || len(all) != 8 {
+		t.Fatal(all, err)
+	}
+	for _, s := range all {
+		if !s.Ours || s.Limit != 2*Least {
+			t.Error(s)
+		}
+	}
+}
