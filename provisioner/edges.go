@@ -33,7 +33,9 @@ func (p *Provisioner) Snapshot(ctx context.Context) (Snapshot, error) {
 			return err
 		}
 		for _, r := range routes {
-			snap.Routes = append(snap.Routes, Route{Host: r.Host, Address: r.Address, State: RouteActive})
+			snap.Routes = append(snap.Routes, Route{
+				Host: r.Host, Address: r.Address, State: RouteActive, ReadOnly: r.ReadOnly, Writes: p.writes(r),
+			})
 		}
 		certs, err := tx.EdgeCertificates()
 		for _, c := range certs {
@@ -44,6 +46,15 @@ func (p *Provisioner) Snapshot(ctx context.Context) (Snapshot, error) {
 		return err
 	})
 	return snap, err
+}
+
+// writes are the paths that can be written to while an instance is for reading only.
+func (p *Provisioner) writes(r store.EdgeRoute) []string {
+	if !r.ReadOnly {
+		return nil
+	}
+	app, _ := p.Catalogue.App(r.App)
+	return app.Run(p.Options.Variant).Enforce.Writes
 }
 
 // EdgeReported notes what an ingress agent says it serves.

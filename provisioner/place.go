@@ -15,6 +15,10 @@ import (
 // place chooses the node that the space's volumes will live on and reserves a port for each instance. All instances of
 // a space go to one node: they share its fate, and data has gravity. Nomad would choose the first feasible node for a
 // volume; frama takes the one with the most memory left.
+//
+// What the cluster says of its nodes is read before the transaction, and others place and register meanwhile. So nothing
+// that frama itself placed is taken from there: it is what the store says was promised on each node, read once nobody else
+// can promise any more.
 func (p *Provisioner) place(ctx context.Context, run work.Run) (any, error) {
 	s, err := p.load(ctx, run)
 	if err != nil {
@@ -23,24 +27,31 @@ func (p *Provisioner) place(ctx context.Context, run work.Run) (any, error) {
 	if len(s.instances) == 0 {
 		return nil, nil // all it has is shared
 	}
-	nodes, err := p.Cluster.Nodes(ctx)
+	nodes, err := p.nodes(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var chosen Node
 	err = p.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.TakeTurn(p.Options.ClusterName); err != nil {
+			return err
+		}
 		if err := tx.SetCluster(s.space.ID, p.Options.ClusterName); err != nil {
 			return fmt.Errorf("space %s lives on cluster %s: %w", s.space.Handle, s.space.Cluster, err)
 		}
-		promised, err := tx.PromisedOn()
+		instances, err := tx.Instances(s.space.ID) // another plan may have changed their sizes
 		if err != nil {
 			return err
 		}
-		chosen, err = chooseNode(nodes, s.instances, promised)
+		reserved, err := tx.ReservedOn(p.Options.ClusterName)
 		if err != nil {
 			return err
 		}
-		return p.reservePorts(tx, chosen, s.instances)
+		chosen, err = p.chooseNode(nodes, instances, reserved)
+		if err != nil {
+			return err
+		}
+		return p.reservePorts(tx, chosen, instances)
 	})
 	switch {
 	case errors.Is(err, store.ErrTaken):
@@ -51,18 +62,57 @@ func (p *Provisioner) place(ctx context.Context, run work.Run) (any, error) {
 	return map[string]any{"cluster": p.Options.ClusterName, "node": chosen.Name}, nil
 }
 
+// nodes returns what the cluster has, and leaves of what is held what others hold. Jobs are looked up after the cluster
+// was asked: each is in the store before it is registered, so none of frama's is taken for another's.
+func (p *Provisioner) nodes(ctx context.Context) ([]seenNode, error) {
+	nodes, err := p.Cluster.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ours map[string]bool
+	err = p.Store.Read(ctx, func(tx *store.Tx) error {
+		ours, err = tx.ReservingJobs(p.Options.ClusterName)
+		return err
+	})
+	seen := make([]seenNode, len(nodes))
+	for i, n := range nodes {
+		seen[i] = seenNode{Node: n}
+		for _, h := range n.Held {
+			if !ours[h.Job] {
+				seen[i].foreign = seen[i].foreign.Plus(h.Resources)
+			} else {
+				seen[i].foreign.Disk += h.Resources.Disk // scratch space, which no instance was promised: its disk is its volume
+			}
+		}
+	}
+	return seen, err
+}
+
+// seenNode is a node with what is held there and was not promised by frama.
+type seenNode struct {
+	Node
+
+	foreign hosting.Resources
+}
+
+// free is what can still be promised on a node where instances were promised so much; less than nothing when the node
+// became smaller since.
+func (p *Provisioner) free(n seenNode, reserved hosting.Resources) hosting.Resources {
+	most := hosting.Capacity{Allocatable: n.Total, Foreign: n.foreign}.Promisable(p.Options.Overcommit)
+	return hosting.Resources{CPU: most.CPU - reserved.CPU, Memory: most.Memory - reserved.Memory, Disk: most.Disk - reserved.Disk}
+}
+
 // chooseNode picks the node where most memory is left among those with room for every instance; the node that
 // instances are already on wins.
-func chooseNode(nodes []Node, instances []hosting.Instance, promised map[string]hosting.Resources) (Node, error) {
+func (p *Provisioner) chooseNode(nodes []seenNode, instances []hosting.Instance, reserved map[string]hosting.Resources) (Node, error) {
 	var need hosting.Resources
 	for _, i := range instances {
 		if i.Node != "" {
-			at := slices.IndexFunc(nodes, func(n Node) bool { return n.ID == i.Node })
+			at := slices.IndexFunc(nodes, func(n seenNode) bool { return n.ID == i.Node })
 			if at < 0 {
-				return Node{}, &TemporaryError{After: 30 * time.Second, Reason: fmt.Sprintf(
-					"the node %s that holds the space's data is down or takes no work: bring it back", i.Node)}
+				return Node{}, nodeAway(i.Node)
 			}
-			return nodes[at], nil
+			return nodes[at].Node, nil
 		}
 		need.CPU, need.Memory, need.Disk = need.CPU+i.Reserved.CPU, need.Memory+i.Reserved.Memory, need.Disk+i.Reserved.Disk
 	}
@@ -73,12 +123,11 @@ func chooseNode(nodes []Node, instances []hosting.Instance, promised map[string]
 	var best Node
 	var free, bestFree, most hosting.Resources
 	for _, n := range nodes {
-		taken := promised[n.ID]
-		free = hosting.Resources{CPU: n.FreeCPU - taken.CPU, Memory: n.FreeMemory - taken.Memory, Disk: n.FreeDisk - taken.Disk}
+		free = p.free(n, reserved[n.ID])
 		most = hosting.Resources{CPU: max(most.CPU, free.CPU), Memory: max(most.Memory, free.Memory), Disk: max(most.Disk, free.Disk)}
 		fits := free.CPU >= need.CPU && free.Memory >= need.Memory && free.Disk >= need.Disk
 		if fits && (best.ID == "" || free.Memory > bestFree.Memory) {
-			best, bestFree = n, free
+			best, bestFree = n.Node, free
 		}
 	}
 	if best.ID == "" {
@@ -86,6 +135,11 @@ func chooseNode(nodes []Node, instances []hosting.Instance, promised map[string]
 			"Add a node or free one", shortage(need, most))}
 	}
 	return best, nil
+}
+
+func nodeAway(id string) error {
+	return &TemporaryError{After: 30 * time.Second, Reason: fmt.Sprintf(
+		"the node %s that holds the space's data is down or takes no work: bring it back", id)}
 }
 
 // shortage says which resource is missing.

@@ -7,12 +7,14 @@ package provisioner
 import (
 	"context"
 	"time"
+
+	"framagit.org/frama/frama/services/hosting"
 )
 
 // Cluster is a scheduler that runs one job per instance. Every method may be called again after a crash with the same
 // arguments: it reads, compares and only then writes.
 type Cluster interface {
-	// Nodes lists the nodes that can take work, with what is still free on each.
+	// Nodes lists the nodes that can take work, with what each has and who holds it.
 	Nodes(ctx context.Context) ([]Node, error)
 	// EnsureSecrets makes the variables that only this job can read. Values of fixed are set when they differ; keys of
 	// generated are made once, by calling the function, and never replaced.
@@ -22,7 +24,8 @@ type Cluster interface {
 	// ChangeSecrets lets change work on what is in the job's variable and writes the result, unless somebody wrote in
 	// between: then change works on what that one wrote.
 	ChangeSecrets(ctx context.Context, job string, change func(items map[string]string)) error
-	// EnsureVolume makes the named volume on the node, or finds it there.
+	// EnsureVolume makes the named volume on the node, or finds it there. One that is enforced gets the capacity, also while
+	// an instance uses it; a KeptError says that it holds too much for that.
 	EnsureVolume(ctx context.Context, v Volume) error
 	// EnsureJob registers the job unless the cluster already runs the very same one. It never touches a job that does
 	// not carry frama's mark (meta frama_instance).
@@ -43,10 +46,16 @@ type Node struct {
 	Name    string
 	Address string // IP the ingress reaches its ports at
 	Class   string
-	// Free is what is not yet allocated: MHz, MiB, MiB.
-	FreeCPU, FreeMemory, FreeDisk int
+	Total   hosting.Resources // what it has for jobs, without what it keeps for itself
+	Held    []Held            // by allocations, of anybody
 	// UsedPorts are the static ports that jobs hold on the node.
 	UsedPorts []int
+}
+
+// Held is what an allocation holds on a node.
+type Held struct {
+	Job       string // ID of the job in frama's namespace; empty in another
+	Resources hosting.Resources
 }
 
 // Volume is a host volume that belongs to one instance for ever.
@@ -89,6 +98,9 @@ type JobHealth struct {
 	State  JobState
 	Reason string    // for people; never holds a secret
 	Since  time.Time // when the job was submitted or last placed, whichever is later; zero when it is unknown
+	// Begun is when a task of the running allocation was last started, or told to read its files again; by the node's clock, and
+	// zero when it is unknown.
+	Begun time.Time
 }
 
 // Issuer gets certificates from a certificate authority.
@@ -143,3 +155,13 @@ func (e *RefusedError) Error() string {
 }
 
 func (e *RefusedError) Unwrap() error { return e.Err }
+
+// KeptError is what a cluster says of a volume that holds more than it is to have: it keeps its size, and works on.
+type KeptError struct {
+	Reason string // for people
+	Err    error
+}
+
+func (e *KeptError) Error() string { return e.Reason + ": " + e.Err.Error() }
+
+func (e *KeptError) Unwrap() error { return e.Err }

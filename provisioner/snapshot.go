@@ -28,6 +28,10 @@ type Route struct {
 	Host    string     `json:"host"`
 	Address string     `json:"address"` // IP:port
 	State   RouteState `json:"state"`
+	// ReadOnly lets through only what reads or deletes, while growth of the instance is stopped. It is no state, so that an
+	// agent that does not know it serves the host on.
+	ReadOnly bool     `json:"read_only,omitempty"`
+	Writes   []string `json:"writes,omitempty"` // prefixes of paths where everything passes all the same
 }
 
 // EdgeCertificate is a certificate with its key, for the hosts it names.

@@ -47,6 +47,8 @@ type Options struct {
 	HealthyWithin time.Duration
 	// SetupWithin is how long one command of an application's setup may take; 5 min when zero.
 	SetupWithin time.Duration
+	// Overcommit is how many times over what nodes have may be promised: jobs ask for so much less.
+	Overcommit hosting.Overcommit
 	// Registry is where images are that the host builds itself; empty for none.
 	Registry string
 }
@@ -62,7 +64,7 @@ func (p *Provisioner) Definitions() []work.Definition {
 	for _, name := range control.ProvisionSteps() {
 		def.Steps = append(def.Steps, work.Named{Name: name, Do: p.patiently(do[name])})
 	}
-	return []work.Definition{def}
+	return []work.Definition{def, p.resizing()}
 }
 
 // patiently turns the errors that ask to come back later into waiting: an outage never uses up a step's attempts.
@@ -139,7 +141,7 @@ func (p *Provisioner) volumes(ctx context.Context, run work.Run) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var names, kept []string
 	var waits error
 	for _, i := range s.instances {
 		app, err := p.app(i)
@@ -151,15 +153,27 @@ func (p *Provisioner) volumes(ctx context.Context, run work.Run) (any, error) {
 			Name: i.Volume, Node: i.Node, CapacityMiB: i.Reserved.Disk, UID: owner.UID, GID: owner.GID,
 		})
 		var temporary *TemporaryError
+		var larger *KeptError
 		switch {
 		case errors.As(err, &temporary):
 			waits = err
+		case errors.As(err, &larger): // no reason to leave the instance as it is
+			kept = append(kept, larger.Reason)
 		case err != nil:
 			return nil, fmt.Errorf("volume of %s: %w", i.Kind, err)
+		case i.Growth.VolumeMiB != i.Reserved.Disk:
+			err := p.Store.Write(ctx, func(tx *store.Tx) error { return tx.VolumeSized(i.ID, i.Reserved.Disk) })
+			if err != nil {
+				return nil, err
+			}
 		}
 		names = append(names, i.Volume)
 	}
-	return map[string]any{"volumes": names}, waits
+	output := map[string]any{"volumes": names}
+	if len(kept) > 0 {
+		output["larger"] = kept
+	}
+	return output, waits
 }
 
 // jobs registers each instance's job.
@@ -215,12 +229,13 @@ func (p *Provisioner) job(space hosting.Space, i hosting.Instance, app catalogue
 	if err := p.registryFor(app); err != nil {
 		return Job{}, err
 	}
+	size := p.asked(i.Reserved)
 	return Job{
 		ID: i.Job, SpaceID: space.ID, InstanceID: i.ID, Source: source, Path: path, Node: i.Node, Volume: i.Volume, Port: i.Port,
-		CPU: i.Reserved.CPU, Memory: i.Reserved.Memory, MemoryMax: i.Reserved.MemoryMax,
+		CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax,
 		Variables: map[string]any{
 			"job_id": i.Job, "host": i.Host, "url": p.Options.URL(i.Host), "port": i.Port, "volume": i.Volume,
-			"cpu": i.Reserved.CPU, "memory": i.Reserved.Memory, "memory_max": i.Reserved.Limit(), "plan": space.Plan,
+			"cpu": size.CPU, "memory": size.Memory, "memory_max": size.Limit(), "plan": space.Plan,
 			"registry": p.Options.Registry,
 		},
 	}, nil

@@ -37,14 +37,19 @@ var operator = hosting.Actor{Name: "test", Role: hosting.RoleAdmin}
 
 func newWorld(t *testing.T, variant string, offer ...string) *world {
 	t.Helper()
+	return newWorldOn(t, storetest.SQLite(t), variant, offer...)
+}
+
+func newWorldOn(t *testing.T, dsn, variant string, offer ...string) *world {
+	t.Helper()
 	apps, err := catalogue.Load("testdata/catalogue")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: storetest.Open(t, storetest.SQLite(t)), cluster: &paper{},
+	w := &world{t: t, store: storetest.Open(t, dsn), cluster: &paper{},
 		links: auth.Links{Key: []byte(strings.Repeat("k", 32)), PublicURL: "https://host.example"}}
 	w.Control = control.New(w.store, apps, control.Options{
-		Variant: variant, Offer: offer, Platform: "example.org", PublicURL: w.links.PublicURL, HostName: "host", HostEmail: "hello@host.example",
+		Variant: variant, Offer: offer, Cluster: "main", Platform: "example.org", PublicURL: w.links.PublicURL, HostName: "host", HostEmail: "hello@host.example",
 		CharterVersion: "1", LinkKey: w.links.Key, SessionTTL: time.Hour, Now: time.Now, NewID: storetest.NewID,
 	})
 	w.p = &provisioner.Provisioner{
@@ -73,11 +78,11 @@ func (w *world) approved(slug string, kinds ...string) hosting.Space {
 	if _, err := w.Confirm(ctx, public, w.links.ConfirmToken(q.ID)); err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := w.Approve(ctx, operator, q.ID)
+	a, err := w.Approve(ctx, operator, q.ID)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return s
+	return a.Space
 }
 
 // work executes a space's run until it is done, waits or fails, and returns the space as it is then.
@@ -116,6 +121,8 @@ type paper struct {
 	provisioner.Cluster
 
 	mu      sync.Mutex
+	nodes   []provisioner.Node // one with room for all, when there is none
+	sizes   map[string]int     // of volumes, as they were last asked for, MiB
 	jobs    []provisioner.Job
 	volumes []string
 	secrets map[string]map[string]string
@@ -124,7 +131,12 @@ type paper struct {
 }
 
 func (c *paper) Nodes(context.Context) ([]provisioner.Node, error) {
-	return []provisioner.Node{{ID: "n1", Name: "n1", Address: "192.0.2.1", FreeCPU: 9000, FreeMemory: 9000, FreeDisk: 90000}}, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.nodes) > 0 {
+		return slices.Clone(c.nodes), nil
+	}
+	return []provisioner.Node{{ID: "n1", Name: "n1", Address: "192.0.2.1", Total: hosting.Resources{CPU: 9000, Memory: 9000, Disk: 90000}}}, nil
 }
 
 func (c *paper) EnsureSecrets(_ context.Context, job string, fixed map[string]string, generated map[string]func() string) error {
@@ -154,6 +166,10 @@ func (c *paper) EnsureVolume(_ context.Context, v provisioner.Volume) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.volumes = append(c.volumes, v.Name)
+	if c.sizes == nil {
+		c.sizes = map[string]int{}
+	}
+	c.sizes[v.Name] = v.CapacityMiB
 	return nil
 }
 

@@ -12,7 +12,7 @@ namespace "frama" {
     "parse-job",
     "read-job",
     "submit-job", # also plans
-    "alloc-exec", # the first settings of a fresh application, made inside of it
+    "alloc-exec", # the first settings of a fresh application, made inside of it, and how much it uses
     "host-volume-create",
     "host-volume-read",
     "host-volume-write", # deletes too: only after a space was retired
@@ -29,6 +29,11 @@ namespace "frama" {
 
 # Where there is room.
 node {
+  policy = "read"
+}
+
+# Whether jobs may use more memory than they ask for: capacity.overcommit_memory needs it.
+operator {
   policy = "read"
 }
 

@@ -19,7 +19,7 @@ import (
 //go:embed haproxy.cfg.tmpl
 var configText string
 
-//go:embed pages/*.html
+//go:embed pages
 var pageFiles embed.FS
 
 // settings is what haproxy.cfg depends on. Nothing of a snapshot is in it: a change of routes, certificates or of the
@@ -88,7 +88,7 @@ func (s settings) render(ipv6 bool, pages map[string][]byte) (config []byte, dig
 		location += ":" + strconv.Itoa(s.publicPort)
 	}
 	values := map[string]any{
-		"Admin": s.layout.admin(), "Hosts": s.layout.hosts(), "Acme": s.layout.acme(), "CrtList": s.layout.crtList(),
+		"Admin": s.layout.admin(), "Hosts": s.layout.hosts(), "Writes": s.layout.writes(), "Acme": s.layout.acme(), "CrtList": s.layout.crtList(),
 		"Pages": s.layout.pages(), "HTTP": bind(s.http, ipv6), "HTTPS": bind(s.https, ipv6),
 		"Location": location + "%[pathq]", "User": s.user, "Group": s.group,
 		"HSTS": int(s.hsts / time.Second), "Digest": "",
@@ -114,7 +114,10 @@ func (s settings) render(ipv6 bool, pages map[string][]byte) (config []byte, dig
 
 // pageNames are the pages HAProxy shows, without their folder.
 func pageNames() []string {
-	return []string{"starting.html", "suspended.html", "unavailable.html", "unknown.html"}
+	return []string{
+		"read-only.en.html", "read-only.en.json", "read-only.fr.html", "read-only.fr.json", "starting.html", "suspended.html",
+		"unavailable.html", "unknown.html",
+	}
 }
 
 // loadPages reads the pages that are built in. Each must fit into one buffer of HAProxy with its headers.

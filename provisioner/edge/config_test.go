@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,17 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, page := range pages {
-		for _, want := range []string{`<html lang="fr">`, `lang="en"`, "prefers-color-scheme: dark", "viewport", "<title>", "<main>", "<h1>"} {
+		if strings.HasSuffix(name, ".json") {
+			if !json.Valid(page) {
+				t.Errorf("%s is no JSON", name)
+			}
+			continue
+		}
+		langs := []string{`<html lang="fr">`, `lang="en"`}
+		if lang, single := strings.CutPrefix(name, "read-only."); single {
+			langs = []string{`<html lang="` + strings.TrimSuffix(lang, ".html") + `">`}
+		}
+		for _, want := range append(langs, "prefers-color-scheme: dark", "viewport", "<title>", "<main>", "<h1>") {
 			if !strings.Contains(string(page), want) {
 				t.Errorf("%s has no %s", name, want)
 			}

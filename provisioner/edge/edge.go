@@ -12,6 +12,7 @@
 //	/.well-known/acme-challenge/<token>  HAProxy itself, with <token>.<thumbprint>, whatever else is down
 //	an active host over http             a redirect to https
 //	an active host over https            the instance, through set-dst from one map (36 MB at 50 000 routes)
+//	a read-only host over https          the instance for what reads or deletes, a page for all else, 507
 //	a starting or suspended host         a page, 503 with Retry-After
 //	an unknown host                      a page, 404
 //	an instance that does not answer     a page, 503

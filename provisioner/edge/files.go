@@ -18,6 +18,7 @@ type layout struct{ dir string }
 
 func (l layout) config() string       { return filepath.Join(l.dir, "haproxy.cfg") }
 func (l layout) hosts() string        { return filepath.Join(l.dir, "hosts.map") }
+func (l layout) writes() string       { return filepath.Join(l.dir, "writes.map") }
 func (l layout) acme() string         { return filepath.Join(l.dir, "acme.map") }
 func (l layout) crtList() string      { return filepath.Join(l.dir, "crt-list.txt") }
 func (l layout) certs() string        { return filepath.Join(l.dir, "certs") }

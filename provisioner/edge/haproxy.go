@@ -82,6 +82,10 @@ func (h *haproxy) sync(ctx context.Context, p plan) error {
 	if err != nil {
 		return err
 	}
+	opened, err := h.api.syncMap(ctx, l.writes(), p.writes)
+	if err != nil {
+		return err
+	}
 	account, err := h.api.syncMap(ctx, l.acme(), p.account())
 	if err != nil {
 		return err
@@ -90,7 +94,7 @@ func (h *haproxy) sync(ctx context.Context, p plan) error {
 	if err != nil {
 		return err
 	}
-	if added || routed || account || dropped {
+	if added || routed || opened || account || dropped {
 		h.log.Info("HAProxy follows", "routes", len(p.routes), "certificates", len(p.certificates))
 	}
 	return nil
@@ -150,6 +154,9 @@ func (h *haproxy) write(p plan) error {
 		return err
 	}
 	if err := replace(l.acme(), mapFile(p.account())); err != nil {
+		return err
+	}
+	if err := replace(l.writes(), mapFile(p.writes)); err != nil {
 		return err
 	}
 	return replace(l.hosts(), mapFile(p.routes))

@@ -21,7 +21,8 @@ const maxProblem = 2000
 // and runtime commands: both are split at spaces, newlines and semicolons, so those never get this far.
 type plan struct {
 	thumbprint   string            // empty while frama has no ACME account
-	routes       map[string]string // host → "ip|port", "starting" or "suspended"
+	routes       map[string]string // host → "ip|port", "ip|port|read-only", "starting" or "suspended"
+	writes       map[string]string // host and prefix of a path where a read-only host lets all through → "1"
 	certificates []certificate     // sorted by file
 	problems     []string          // what was skipped and why
 }
@@ -33,7 +34,7 @@ var (
 
 // newPlan keeps what is sound. One bad route or certificate never blocks the rest.
 func newPlan(s provisioner.Snapshot, now time.Time) plan {
-	p := plan{routes: make(map[string]string, len(s.Routes))}
+	p := plan{routes: make(map[string]string, len(s.Routes)), writes: map[string]string{}}
 	switch {
 	case s.Thumbprint == "":
 	case thumbprint.MatchString(s.Thumbprint):
@@ -52,6 +53,9 @@ func newPlan(s provisioner.Snapshot, now time.Time) plan {
 			continue
 		}
 		p.routes[host] = value
+		if r.ReadOnly && r.State == provisioner.RouteActive {
+			p.open(host, r.Writes)
+		}
 	}
 	byFile := map[string]certificate{}
 	for _, c := range s.Certificates {
@@ -69,6 +73,20 @@ func newPlan(s provisioner.Snapshot, now time.Time) plan {
 		p.certificates = append(p.certificates, byFile[file])
 	}
 	return p
+}
+
+// plainPrefix is a path that stands for itself and nothing else, whoever reads it: no escapes, no dots or slashes in a row.
+var plainPrefix = regexp.MustCompile(`^(/\.?[A-Za-z0-9_~@:+,=-][A-Za-z0-9._~@:+,=-]{0,100}){1,8}/?$`)
+
+// open notes the prefixes of paths where a host that is for reading only lets all through.
+func (p *plan) open(host string, prefixes []string) {
+	for _, prefix := range prefixes {
+		if !plainPrefix.MatchString(prefix) {
+			p.skip("route %s: nothing can be written below %s: not a plain path", host, quote(prefix))
+			continue
+		}
+		p.writes[host+prefix] = "1"
+	}
 }
 
 func (p *plan) skip(format string, args ...any) {
@@ -114,7 +132,11 @@ func route(r provisioner.Route) (host, value string, err error) {
 		return "", "", fmt.Errorf("address %s cannot be connected to", quote(r.Address))
 	}
 	// A bar divides address and port, since IPv6 addresses are full of colons.
-	return host, ap.Addr().Unmap().String() + "|" + strconv.Itoa(int(ap.Port())), nil
+	value = ap.Addr().Unmap().String() + "|" + strconv.Itoa(int(ap.Port()))
+	if r.ReadOnly {
+		value += "|read-only"
+	}
+	return host, value, nil
 }
 
 // checkHost accepts what RFC 1123 calls a host name, in lower case; international names come in their xn-- form.

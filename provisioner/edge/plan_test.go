@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func TestHostileRoutes(t *testing.T) {
 		}
 		p := newPlan(provisioner.Snapshot{Routes: []provisioner.Route{r, {Host: "good.test", Address: "127.0.0.1:80", State: "active"}}}, time.Now())
 		if len(p.routes) != 1 || p.routes["good.test"] != "127.0.0.1|80" || len(p.problems) != 1 {
-			t.Errorf("%q: %v, problems %q", r, p.routes, p.problems)
+			t.Errorf("%+v: %v, problems %q", r, p.routes, p.problems)
 		}
 		if strings.ContainsAny(p.problem(), "\n\r\x00\u202e") {
 			t.Errorf("the report holds control characters: %q", p.problem())
@@ -63,6 +64,50 @@ func TestPlan(t *testing.T) {
 		if p := newPlan(provisioner.Snapshot{Thumbprint: bad}, time.Now()); p.thumbprint != "" || len(p.problems) != 1 {
 			t.Errorf("thumbprint %q: %q", bad, p.problems)
 		}
+	}
+}
+
+func TestReadOnlyRoutes(t *testing.T) {
+	readOnly := func(r provisioner.Route) provisioner.Route {
+		r.ReadOnly = true
+		return r
+	}
+	p := newPlan(provisioner.Snapshot{Routes: []provisioner.Route{
+		readOnly(provisioner.Route{Host: "Blog.Test", Address: "10.0.0.1:20001", State: provisioner.RouteActive, Writes: []string{"/wp-login.php", "/wp-admin/"}}),
+		readOnly(provisioner.Route{Host: "six.test", Address: "[2001:db8::1]:20002", State: provisioner.RouteActive}),
+		readOnly(provisioner.Route{Host: "soon.test", State: provisioner.RouteStarting, Writes: []string{"/login"}}),
+		{Host: "free.test", Address: "10.0.0.2:20001", State: provisioner.RouteActive, Writes: []string{"/login"}},
+	}}, time.Now())
+	if got, want := string(mapFile(p.routes)), "blog.test 10.0.0.1|20001|read-only\nfree.test 10.0.0.2|20001\nsix.test 2001:db8::1|20002|read-only\n"+
+		"soon.test starting\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if got, want := string(mapFile(p.writes)), "blog.test/wp-admin/ 1\nblog.test/wp-login.php 1\n"; got != want || len(p.problems) > 0 {
+		t.Errorf("got\n%swant\n%s%v", got, want, p.problems)
+	}
+	for _, bad := range []string{"", "/", "login", "//", "/a//b", "/.", "/a/../b", "/a/...", "/a/..b", "/%2e", "/a b", "/a\nb.test/ 1", "/a;b", "/é", "/a?b", "/<",
+		"/" + strings.Repeat("a", 200), strings.Repeat("/a", 20)} {
+		p := newPlan(provisioner.Snapshot{Routes: []provisioner.Route{{Host: "a.test", Address: "10.0.0.1:1", State: provisioner.RouteActive,
+			ReadOnly: true, Writes: []string{bad, "/login"}}}}, time.Now())
+		if len(p.writes) != 1 || p.writes["a.test/login"] == "" || p.routes["a.test"] != "10.0.0.1|1|read-only" || len(p.problems) != 1 {
+			t.Errorf("%q: %v %v %q", bad, p.writes, p.routes, p.problems)
+		}
+	}
+}
+
+// An agent of before knows no routes that are for reading only: it must serve them on.
+func TestOlderAgents(t *testing.T) {
+	raw, err := json.Marshal(provisioner.Route{Host: "a.test", Address: "10.0.0.1:1", State: provisioner.RouteActive, ReadOnly: true, Writes: []string{"/login"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var old struct{ Host, Address, State string }
+	if err := json.Unmarshal(raw, &old); err != nil || old.State != "active" || old.Address != "10.0.0.1:1" {
+		t.Errorf("%s: %+v %v", raw, old, err)
+	}
+	raw, err = json.Marshal(provisioner.Route{Host: "a.test", Address: "10.0.0.1:1", State: provisioner.RouteActive})
+	if err != nil || strings.Contains(string(raw), "only") || strings.Contains(string(raw), "writes") {
+		t.Errorf("%s %v", raw, err) // what does not change keeps its bytes, and so its tag
 	}
 }
 

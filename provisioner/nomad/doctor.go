@@ -54,6 +54,12 @@ func (c *Cluster) Doctor(ctx context.Context) []Check {
 		return checks
 	}
 	checks = append(checks, c.checkVersion(ctx), c.checkNamespace(ctx))
+	if c.options.Oversubscribed {
+		checks = append(checks, c.checkOversubscription(ctx))
+	}
+	if c.options.VolumePlugin != pluginMkdir {
+		checks = append(checks, c.checkVolumePlugin(ctx))
+	}
 	for _, try := range c.tries() {
 		checks = append(checks, c.checkRight(ctx, try))
 	}
@@ -153,6 +159,36 @@ func (c *Cluster) checkNamespace(ctx context.Context) Check {
 		check.Detail, check.Mend = "does not exist", "nomad namespace apply -description 'spaces of frama' "+c.options.Namespace
 	default:
 		check.Detail, check.Mend = detail(err), "apply "+policyFile
+	}
+	return check
+}
+
+// checkOversubscription makes sure that jobs may grow beyond the memory they ask for. Where they may not, a job that asks
+// for less than its instance was promised is killed at what it asked for.
+func (c *Cluster) checkOversubscription(ctx context.Context) Check {
+	check := Check{Name: "memory oversubscription"}
+	on := false
+	err := c.once(ctx, func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		answer, _, err := c.client.Operator().SchedulerGetConfiguration(r)
+		if err == nil && answer.SchedulerConfig != nil {
+			on = answer.SchedulerConfig.MemoryOversubscriptionEnabled
+		}
+		return err
+	})
+	switch {
+	case status(err) == http.StatusForbidden:
+		check.Detail, check.Mend = "the token may not read the scheduler's configuration", "apply "+policyFile+": it has operator { policy = \"read\" }"
+	case err != nil:
+		check.Detail, check.Mend = detail(err), "see the server's log"
+	case !on:
+		check.Detail = "is off, and capacity.overcommit_memory is more than 1: instances would be killed at a part of the memory they were promised"
+		check.Mend = "nomad operator scheduler set-config -memory-oversubscription=true, or set capacity.overcommit_memory to 1"
+	default:
+		check.OK, check.Detail = true, "is on"
 	}
 	return check
 }

@@ -65,7 +65,7 @@ type sighting struct {
 
 func (s sighting) health() provisioner.JobHealth {
 	answer := func(state provisioner.JobState, reason string) provisioner.JobHealth {
-		return provisioner.JobHealth{State: state, Reason: reason, Since: s.since()}
+		return provisioner.JobHealth{State: state, Reason: reason, Since: s.since(), Begun: begun(s.current())}
 	}
 	switch {
 	case s.job == nil:
@@ -231,6 +231,27 @@ func lastEvents(a *api.AllocationListStub) string {
 		}
 	}
 	return strings.Join(words, "; ")
+}
+
+// begun is when a task of an allocation was last started, or signalled.
+func begun(a *api.AllocationListStub) time.Time {
+	var latest int64
+	if a != nil {
+		for _, state := range a.TaskStates {
+			if state == nil {
+				continue
+			}
+			for _, e := range state.Events {
+				if e != nil && (e.Type == api.TaskStarted || e.Type == api.TaskSignaling) {
+					latest = max(latest, e.Time)
+				}
+			}
+		}
+	}
+	if latest == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, latest).UTC()
 }
 
 func joined(parts ...string) string {

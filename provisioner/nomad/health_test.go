@@ -7,12 +7,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"framagit.org/frama/frama/provisioner"
+	"framagit.org/frama/frama/services/hosting"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -80,7 +81,7 @@ func TestPlacementFailures(t *testing.T) {
 	}
 }
 
-func TestFreeNodes(t *testing.T) {
+func TestNodesWithWhoHoldsWhat(t *testing.T) {
 	stub := func(id, status, eligible string) *api.NodeListStub {
 		return &api.NodeListStub{ID: id, Status: status, SchedulingEligibility: eligible, Address: "10.0.0.1",
 			NodeResources:     &api.NodeResources{Cpu: api.NodeCpuResources{CpuShares: 1000}, Memory: api.NodeMemoryResources{MemoryMB: 2000}, Disk: api.NodeDiskResources{DiskMB: 3000}},
@@ -88,13 +89,18 @@ func TestFreeNodes(t *testing.T) {
 	}
 	drained := stub("d", "ready", "eligible")
 	drained.Drain = true
-	alloc := &api.AllocationListStub{NodeID: "a", AllocatedResources: &api.AllocatedResources{
+	alloc := &api.AllocationListStub{NodeID: "a", JobID: "amis-etherpad", Namespace: "frama", AllocatedResources: &api.AllocatedResources{
 		Tasks:  map[string]*api.AllocatedTaskResources{"x": {Cpu: api.AllocatedCpuResources{CpuShares: 50}, Memory: api.AllocatedMemoryResources{MemoryMB: 60}}},
 		Shared: api.AllocatedSharedResources{DiskMB: 300, Ports: []api.PortMapping{{Value: 20001}, {Value: 80}}}}}
-	got := freeNodes([]*api.NodeListStub{stub("a", "ready", "eligible"), stub("b", "down", "eligible"), stub("c", "ready", "ineligible"), drained},
-		[]*api.AllocationListStub{alloc, alloc, {NodeID: "gone"}})
-	if len(got) != 1 || got[0].FreeCPU != 800 || got[0].FreeMemory != 1680 || got[0].FreeDisk != 2400 || !slices.Equal(got[0].UsedPorts, []int{22, 80, 81, 20001}) {
-		t.Errorf("%+v", got)
+	stranger := *alloc
+	stranger.Namespace = "default"
+	got := nodesOf([]*api.NodeListStub{stub("a", "ready", "eligible"), stub("b", "down", "eligible"), stub("c", "ready", "ineligible"), drained},
+		[]*api.AllocationListStub{alloc, &stranger, {NodeID: "gone"}}, "frama")
+	one := hosting.Resources{CPU: 50, Memory: 60, Disk: 300}
+	want := []provisioner.Node{{ID: "a", Address: "10.0.0.1", Total: hosting.Resources{CPU: 900, Memory: 1800, Disk: 3000},
+		Held: []provisioner.Held{{Job: "amis-etherpad", Resources: one}, {Resources: one}}, UsedPorts: []int{22, 80, 81, 20001}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"framagit.org/frama/frama/provisioner"
+	"framagit.org/frama/frama/services/hosting"
 
 	"github.com/hashicorp/nomad/api"
 )
 
-// Nodes lists the nodes that are ready, eligible and not drained, with what no allocation holds. It takes two calls,
-// however large the cluster. Allocations that frama's token does not see (other namespaces) are missing from the sum:
-// what is free is a hint for placement, Nomad's planner has the last word in EnsureJob.
+// Nodes lists the nodes that are ready, eligible and not drained, with what each has and what allocations hold. It takes
+// two calls, however large the cluster. Allocations that frama's token does not see (other namespaces) are missing: who
+// holds what is a hint for placement, Nomad's planner has the last word in EnsureJob.
 //
 // Ports are the exception: on a node with several addresses (IPv4 and IPv6 on one interface) Nomad gives two jobs the
 // same static port, each on another address. Whoever places instances must avoid UsedPorts and what frama reserved.
@@ -45,11 +46,11 @@ func (c *Cluster) Nodes(ctx context.Context) ([]provisioner.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return freeNodes(stubs, allocs), nil
+	return nodesOf(stubs, allocs, c.options.Namespace), nil
 }
 
-// freeNodes subtracts what allocations hold from what nodes have.
-func freeNodes(stubs []*api.NodeListStub, allocs []*api.AllocationListStub) []provisioner.Node {
+// nodesOf puts what allocations hold beside what nodes have. Jobs are known by their ID in frama's namespace only.
+func nodesOf(stubs []*api.NodeListStub, allocs []*api.AllocationListStub, namespace string) []provisioner.Node {
 	var nodes []provisioner.Node
 	at := map[string]int{}
 	for _, s := range stubs {
@@ -58,12 +59,12 @@ func freeNodes(stubs []*api.NodeListStub, allocs []*api.AllocationListStub) []pr
 		}
 		n := provisioner.Node{ID: s.ID, Name: s.Name, Address: s.Address, Class: s.NodeClass}
 		if r := s.NodeResources; r != nil {
-			n.FreeCPU, n.FreeMemory, n.FreeDisk = int(r.Cpu.CpuShares), int(r.Memory.MemoryMB), int(r.Disk.DiskMB)
+			n.Total = hosting.Resources{CPU: int(r.Cpu.CpuShares), Memory: int(r.Memory.MemoryMB), Disk: int(r.Disk.DiskMB)}
 		}
 		if r := s.ReservedResources; r != nil {
-			n.FreeCPU -= int(r.Cpu.CpuShares)
-			n.FreeMemory -= int(r.Memory.MemoryMB)
-			n.FreeDisk -= int(r.Disk.DiskMB)
+			n.Total.CPU -= int(r.Cpu.CpuShares)
+			n.Total.Memory -= int(r.Memory.MemoryMB)
+			n.Total.Disk -= int(r.Disk.DiskMB)
 			n.UsedPorts = hostPorts(r.Networks.ReservedHostPorts)
 		}
 		at[s.ID] = len(nodes)
@@ -75,11 +76,15 @@ func freeNodes(stubs []*api.NodeListStub, allocs []*api.AllocationListStub) []pr
 			continue
 		}
 		n := &nodes[i]
-		n.FreeDisk -= int(a.AllocatedResources.Shared.DiskMB)
-		for _, t := range a.AllocatedResources.Tasks {
-			n.FreeCPU -= int(t.Cpu.CpuShares)
-			n.FreeMemory -= int(t.Memory.MemoryMB)
+		held := provisioner.Held{Resources: hosting.Resources{Disk: int(a.AllocatedResources.Shared.DiskMB)}}
+		if a.Namespace == namespace {
+			held.Job = a.JobID
 		}
+		for _, t := range a.AllocatedResources.Tasks {
+			held.Resources.CPU += int(t.Cpu.CpuShares)
+			held.Resources.Memory += int(t.Memory.MemoryMB)
+		}
+		n.Held = append(n.Held, held)
 		for _, p := range a.AllocatedResources.Shared.Ports {
 			n.UsedPorts = append(n.UsedPorts, p.Value)
 		}

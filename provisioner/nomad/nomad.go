@@ -37,6 +37,10 @@ type Options struct {
 	TLS       TLS
 	Policy    Policy        // ProductionPolicy() when it allows no driver
 	Timeout   time.Duration // of one call; 10 s when zero
+	// VolumePlugin makes volumes; Nomad's own, mkdir, when empty. Any other is taken for frama-volume.
+	VolumePlugin string
+	// Oversubscribed says that more memory is promised than there is: jobs ask for less than they may grow to.
+	Oversubscribed bool
 }
 
 // TLS are files and names for an agent behind https. All may be empty.
@@ -64,6 +68,9 @@ var _ provisioner.Cluster = (*Cluster)(nil)
 func New(o Options) (*Cluster, error) {
 	if o.Namespace == "" {
 		o.Namespace = "frama"
+	}
+	if o.VolumePlugin == "" {
+		o.VolumePlugin = pluginMkdir
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -141,7 +142,7 @@ func TestJourneyOfAnInstance(t *testing.T) {
 	if len(job.Meta) != 2 || job.Meta[metaInstance] != j.InstanceID {
 		t.Error("meta", job.Meta)
 	}
-	volumes, err := c.volumes(t.Context(), j.Volume)
+	volumes, err := c.volumesOf(t.Context(), j.Volume)
 	if err != nil || len(volumes) != 1 {
 		t.Fatal(volumes, err)
 	}
@@ -150,7 +151,13 @@ func TestJourneyOfAnInstance(t *testing.T) {
 	if err != nil || len(nodes) != 1 {
 		t.Fatal(nodes, err)
 	}
-	if n := nodes[0]; n.FreeCPU <= 0 || n.FreeCPU > 4000-20 || n.FreeMemory > 4000-20 || n.Address == "" || !contains(n.UsedPorts, 21000) || !contains(n.UsedPorts, 8001) {
+	n := nodes[0]
+	if !slices.ContainsFunc(n.Held, func(h provisioner.Held) bool {
+		return h.Job == j.ID && h.Resources.CPU == 20 && h.Resources.Memory > 0 && h.Resources.Disk > 0
+	}) {
+		t.Errorf("what %s holds is not among %+v", j.ID, n.Held)
+	}
+	if n.Total.CPU <= 0 || n.Total.CPU > 4000 || n.Total.Memory <= 0 || n.Total.Memory > 4000 || n.Address == "" || !contains(n.UsedPorts, 21000) || !contains(n.UsedPorts, 8001) {
 		t.Errorf("%+v", n)
 	}
 
@@ -197,7 +204,7 @@ func TestConcurrentEnsureEndsInOneVersion(t *testing.T) {
 	if v, _ := versionAndEvals(t, j.ID); v != 0 {
 		t.Error("version", v)
 	}
-	volumes, err := shared.volumes(t.Context(), j.Volume)
+	volumes, err := shared.volumesOf(t.Context(), j.Volume)
 	if err != nil || len(volumes) != 1 {
 		t.Error("volumes", asJSON(volumes), err)
 	}

@@ -22,7 +22,7 @@ func (c *Cluster) RemoveVolume(ctx context.Context, v provisioner.Volume, job, i
 		return err
 	}
 	defer c.jobs.lock("volume/" + v.Name)()
-	known, err := c.volumes(ctx, v.Name)
+	known, err := c.volumesOf(ctx, v.Name)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (c *Cluster) Traces(ctx context.Context, job, volume string) ([]string, err
 	if secrets != nil {
 		found = append(found, "variable "+secretsPath(job))
 	}
-	volumes, err := c.volumes(ctx, volume)
+	volumes, err := c.volumesOf(ctx, volume)
 	if err != nil {
 		return nil, err
 	}

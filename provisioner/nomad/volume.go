@@ -15,10 +15,12 @@ import (
 // that name on another node is the instance's data, and what to do about it is for people. Nomad's client refuses a
 // second volume of one name on a node, so that a try whose answer was lost may be repeated.
 //
-// The built-in mkdir plugin does not enforce the capacity; it is recorded for plugins that do.
+// The built-in plugin mkdir does not enforce the capacity, and records none. A volume of the plugin frama-volume that has
+// another capacity than it should is resized (resize.go). Volumes stay with the plugin that made them, whatever
+// nomad.volume_plugin says since.
 func (c *Cluster) EnsureVolume(ctx context.Context, v provisioner.Volume) error {
 	defer c.jobs.lock("volume/" + v.Name)()
-	known, err := c.volumes(ctx, v.Name)
+	known, err := c.volumes(ctx, fmt.Sprintf("Name == %q", v.Name))
 	if err != nil {
 		return err
 	}
@@ -36,17 +38,18 @@ func (c *Cluster) EnsureVolume(ctx context.Context, v provisioner.Volume) error 
 	if here.State != api.HostVolumeStateReady {
 		return notReady(v, string(here.State))
 	}
-	return nil
+	return c.resize(ctx, v, here)
 }
 
-func (c *Cluster) volumes(ctx context.Context, name string) ([]*api.HostVolumeStub, error) {
+// volumes lists those that a filter lets through.
+func (c *Cluster) volumes(ctx context.Context, filter string) ([]*api.HostVolumeStub, error) {
 	var found []*api.HostVolumeStub
 	err := c.call(ctx, "list host volumes", func(ctx context.Context) error {
 		r, err := c.read(ctx)
 		if err != nil {
 			return err
 		}
-		r.Filter = fmt.Sprintf("Name == %q", name)
+		r.Filter = filter
 		found, _, err = c.client.HostVolumes().List(&api.HostVolumeListRequest{}, r)
 		return err
 	})
@@ -55,7 +58,7 @@ func (c *Cluster) volumes(ctx context.Context, name string) ([]*api.HostVolumeSt
 
 func (c *Cluster) createVolume(ctx context.Context, v provisioner.Volume) error {
 	volume := &api.HostVolume{
-		Namespace: c.options.Namespace, Name: v.Name, PluginID: "mkdir", NodeID: v.Node,
+		Namespace: c.options.Namespace, Name: v.Name, PluginID: c.options.VolumePlugin, NodeID: v.Node,
 		RequestedCapacityMinBytes: int64(v.CapacityMiB) << 20,
 		RequestedCapacityMaxBytes: int64(v.CapacityMiB) << 20,
 		RequestedCapabilities: []*api.HostVolumeCapability{{
@@ -66,24 +69,47 @@ func (c *Cluster) createVolume(ctx context.Context, v provisioner.Volume) error 
 			"uid": strconv.Itoa(v.UID), "gid": strconv.Itoa(v.GID), "mode": "0770",
 		},
 	}
-	var made *api.HostVolumeCreateResponse
-	err := c.call(ctx, "create volume "+v.Name, func(ctx context.Context) error {
-		w, err := c.write(ctx)
-		if err != nil {
-			return err
-		}
-		made, _, err = c.client.HostVolumes().Create(&api.HostVolumeCreateRequest{Volume: volume}, w)
-		return err
-	})
+	made, err := c.putVolume(ctx, "create volume "+v.Name, volume)
 	switch {
 	case err != nil && hasAny(err.Error(), "already exists on this node"):
 		return notReady(v, "being made by another call")
 	case err != nil:
-		return err
-	case made.Volume.State != api.HostVolumeStateReady:
-		return notReady(v, string(made.Volume.State))
+		return pluginError(v, err)
+	case made.State != api.HostVolumeStateReady:
+		return notReady(v, string(made.State))
 	}
 	return nil
+}
+
+// putVolume makes a volume, or changes the one whose ID it has.
+func (c *Cluster) putVolume(ctx context.Context, doing string, v *api.HostVolume) (*api.HostVolume, error) {
+	var made *api.HostVolumeCreateResponse
+	err := c.call(ctx, doing, func(ctx context.Context) error {
+		w, err := c.write(ctx)
+		if err != nil {
+			return err
+		}
+		made, _, err = c.client.HostVolumes().Create(&api.HostVolumeCreateRequest{Volume: v}, w)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made.Volume, nil
+}
+
+// pluginMkdir is Nomad's own.
+const pluginMkdir = "mkdir"
+
+// pluginError says where to look when a client could not make a volume as asked: nothing but a change there helps.
+func pluginError(v provisioner.Volume, err error) error {
+	if !hasAny(err.Error(), "no such plugin", "plugin not executable", "with plugin") {
+		return err
+	}
+	return &provisioner.RefusedError{
+		Reason: fmt.Sprintf("node %s cannot make volume %s with nomad.volume_plugin: mend what it says (docs/operate/volumes.md), then retry", v.Node, v.Name),
+		Err:    err,
+	}
 }
 
 // notReady: the node reports a new volume within seconds. unavailable means that its node is gone.
