@@ -27,6 +27,39 @@ type reviewPage struct {
 // Pending says whether there is still something to decide.
 func (p reviewPage) Pending() bool { return p.Request.State == hosting.RequestPending }
 
+// Waits says whether it is approved and waits for room.
+func (p reviewPage) Waits() bool { return p.Request.State == hosting.RequestWaiting }
+
+// ClusterRoom is whether the cluster has room for it now.
+func (p reviewPage) ClusterRoom() clusterRoom { return clusterRoom{p.RequestView.Room, p.Waits()} }
+
+// WouldWait says whether an approval would have it wait.
+func (p reviewPage) WouldWait() bool { return p.RequestView.Room.Known && !p.RequestView.Room.Fits }
+
+// clusterRoom is what a request needs of the cluster and what that has.
+type clusterRoom struct {
+	control.Room
+	Waits bool // it waits for it already
+}
+
+// shortage is a resource of which there is too little: MHz of cpu, MiB of memory or disk.
+type shortage struct {
+	Name string
+	N    int
+}
+
+// Left is what can be promised once the request has its part.
+func (r clusterRoom) Left() hosting.Resources {
+	return hosting.Resources{CPU: r.Free.CPU - r.Need.CPU, Memory: r.Free.Memory - r.Need.Memory, Disk: r.Free.Disk - r.Need.Disk}
+}
+
+// Missing lists what there is too little of.
+func (r clusterRoom) Missing() []shortage {
+	left := r.Left()
+	list := []shortage{{"cpu", -left.CPU}, {"memory", -left.Memory}, {"disk", -left.Disk}}
+	return slices.DeleteFunc(list, func(s shortage) bool { return s.N <= 0 })
+}
+
 func (s *site) adminRequest(c *fiber.Ctx) error {
 	return s.reviewPage(c, http.StatusOK, reviewPage{})
 }
@@ -37,10 +70,15 @@ func (s *site) adminApprove(c *fiber.Ctx, in input) error {
 		return s.reviewPage(c, http.StatusForbidden, reviewPage{Alert: s.t(c, "error.forged_form"), Open: "approve"})
 	}
 	id := c.Params("id")
-	if _, err := s.Control.Approve(c.UserContext(), s.actor(c), id); err != nil {
+	approval, err := s.Control.Approve(c.UserContext(), s.actor(c), id)
+	if err != nil {
 		return s.reviewFailed(c, err, reviewPage{})
 	}
-	s.notify(c, "notice.approved")
+	if approval.Waiting {
+		s.notify(c, "notice.waiting")
+	} else {
+		s.notify(c, "notice.approved")
+	}
 	return c.Redirect("/admin/requests/"+id, http.StatusSeeOther)
 }
 

@@ -39,25 +39,53 @@ func (s *site) adminSpaces(c *fiber.Ctx) error {
 }
 
 // adminSpace shows a space with all that runs for it.
-func (s *site) adminSpace(c *fiber.Ctx) error {
+func (s *site) adminSpace(c *fiber.Ctx) error { return s.spacePage(c, http.StatusOK, spacePage{}) }
+
+func (s *site) spacePage(c *fiber.Ctx, status int, view spacePage) error {
 	found, err := s.Control.Space(c.UserContext(), s.actor(c), c.Params("id"))
 	if err != nil {
 		return err
 	}
-	refresh := 0
-	if run := found.LastRun(); run != nil && run.State != work.RunDone && run.State != work.RunParked {
-		refresh = 5
+	view.SpaceView, view.PlanTitle = found, s.planTitle(c, found.Space.Plan)
+	if run := found.LastRun(); run != nil && run.State != work.RunDone && run.State != work.RunParked && run.State != work.RunWithdrawn {
+		view.Poll = 5
 	}
-	return s.render(c, http.StatusOK, "admin_space", page{
-		Title: found.Space.Name, Section: "spaces", Refresh: refresh, Scripts: []string{"track.js"}, Data: spacePage{found, refresh, s.planTitle(c, found.Space.Plan)},
+	if found.Space.State != hosting.SpaceWithdrawn {
+		usage, err := s.Control.SpaceUsage(c.UserContext(), s.actor(c), found.Space.ID)
+		view.Usage = s.usagePanel(c, usage, err, "/admin/spaces/"+url.PathEscape(found.Space.ID)+"/usage")
+	}
+	view.Exception.Metrics = s.limited(c)
+	return s.render(c, status, "admin_space", page{
+		Title: found.Space.Name, Section: "spaces", Refresh: view.Poll, Scripts: []string{"track.js"}, Data: view,
 	})
 }
 
-// spacePage is a space with how often its progress is worth another look, in seconds; 0 for never.
+// spaceFailed shows the page of a space again with what went wrong, where somebody can do something about it. keep puts what
+// was typed back into its form.
+func (s *site) spaceFailed(c *fiber.Ctx, err error, keep func(p *spacePage, errors map[string]string)) error {
+	if known(err) == nil {
+		return err
+	}
+	f := s.failure(c, err)
+	view := spacePage{Alert: f.Message}
+	keep(&view, s.fieldErrors(c, err))
+	return s.spacePage(c, f.Status, view)
+}
+
+// spacePage is a space as the staff sees it.
 type spacePage struct {
 	control.SpaceView
-	Poll      int
+	Poll      int // how often its progress is worth another look, in seconds; 0 for never
 	PlanTitle string
+	Usage     *usagePanel // nil where nothing is ever measured
+	Alert     string      // why the last try did not work
+	Exception exceptionForm
+	Withdraw  withdrawForm
+}
+
+// Withdrawable says whether the space can be taken back: nobody worked on it yet.
+func (p spacePage) Withdrawable() bool {
+	return p.Space.State == hosting.SpaceApproved && !p.Space.Shared
 }
 
 // Parked says whether the newest run waits for a person.

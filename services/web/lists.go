@@ -12,7 +12,7 @@ import (
 type tab struct {
 	Label   string // message key
 	Href    string
-	Count   int
+	Count   int // negative where nobody counts
 	Current bool
 }
 

@@ -70,14 +70,23 @@ func TestNoFormWorksWithoutItsToken(t *testing.T) {
 	b.addUser("admin@example.org", hosting.RoleAdmin)
 	staff := b.browser()
 	staff.signIn("admin@example.org")
-	paths := map[string]string{":token": b.links.ConfirmToken(q.ID), ":id": q.ID}
+	o := b.opened("jardin", "Jardins partagés")
+	values := func(path string) map[string]string { // there is something behind each address
+		switch {
+		case strings.HasPrefix(path, "/track/"):
+			return map[string]string{":token": b.links.TrackToken(o.Request.ID)}
+		case strings.HasPrefix(path, "/admin/spaces/"):
+			return map[string]string{":id": o.ID}
+		}
+		return map[string]string{":token": b.links.ConfirmToken(q.ID), ":id": q.ID, ":plan": "starter"}
+	}
 	tried := 0
 	for _, route := range b.app.GetRoutes(true) {
 		if route.Method == "GET" || route.Method == "HEAD" {
 			continue
 		}
 		path := route.Path
-		for parameter, value := range paths {
+		for parameter, value := range values(path) {
 			path = strings.ReplaceAll(path, parameter, value)
 		}
 		tried++
@@ -99,11 +108,14 @@ func TestNoFormWorksWithoutItsToken(t *testing.T) {
 			staff.headers = map[string]string{}
 		}
 	}
-	if tried < 7 {
+	if tried < 14 {
 		t.Errorf("only %d routes that change something", tried)
 	}
 	if b.state(q.ID) != hosting.RequestPending {
 		t.Error("a forged form decided on a request")
+	}
+	if b.rows("quota_exception") != 0 || b.rows("quota_ask") != 0 {
+		t.Error("a forged form changed a limit or asked for more")
 	}
 }
 

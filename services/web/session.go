@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"path"
@@ -39,15 +40,21 @@ func (s *site) signedIn(next fiber.Handler) fiber.Handler {
 // signInAgain answers a form of the dashboard that was sent after the session ended: sign in, and here is what you
 // wrote.
 func (s *site) signInAgain(c *fiber.Ctx, in input) error {
-	next := c.Path()
-	if i := strings.LastIndexByte(next, '/'); strings.HasPrefix(next, "/admin/requests/") && i > len("/admin/requests/") {
-		next = next[:i] // the page whose form it was
-	} else {
-		next = "/admin"
-	}
 	return s.loginPage(c, http.StatusUnauthorized, loginForm{
-		Next: next, Kept: in.Get("reason"), Alert: s.t(c, "error.session_over"),
+		Next: formPage(c.Path()), Kept: cmp.Or(in.Get("reason"), in.Get("answer")), Alert: s.t(c, "error.session_over"),
 	})
+}
+
+// formPage is the page whose form is sent to the path: that of a request or a space, or the list of wishes or plans.
+func formPage(path string) string {
+	part := strings.SplitN(path, "/", 5) // "", admin, requests, ID, …
+	switch {
+	case len(part) >= 5 && part[3] != "" && (part[2] == "requests" || part[2] == "spaces"):
+		return strings.Join(part[:4], "/")
+	case len(part) >= 4 && (part[2] == "asks" || part[2] == "plans"):
+		return strings.Join(part[:3], "/")
+	}
+	return "/admin"
 }
 
 // localPath returns next when it is a page of the dashboard, and the dashboard's first page otherwise: a link to the

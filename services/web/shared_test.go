@@ -12,8 +12,9 @@ import (
 func TestSharedApplicationsOnPages(t *testing.T) {
 	b := setup(t)
 	q := b.pending("velo")
-	velo, err := b.control.Approve(t.Context(), b.admin(), q.ID)
+	approval, err := b.control.Approve(t.Context(), b.admin(), q.ID)
 	must(t, err)
+	velo := approval.Space
 	commons, sympa := storetest.AddCommons(t, b.store, "lists", "all-lists")
 	must(t, b.store.Write(t.Context(), func(tx *store.Tx) error {
 		if err := tx.InsertTenant(hosting.Tenant{SpaceID: velo.ID, InstanceID: sympa.ID, Kind: "lists", CreatedAt: tx.Now}); err != nil {

@@ -38,10 +38,22 @@ func (s *site) trackView(c *fiber.Ctx) (page, error) {
 	}
 	t := newTrackPage(tracking)
 	t.Token = c.Params("token")
-	return page{
+	if t.Active() {
+		usage, err := s.Control.TrackUsage(c.UserContext(), t.Token)
+		t.Usage = s.usagePanel(c, usage, err, "/track/"+t.Token+"/usage")
+		if t.Usage != nil {
+			t.Usage.More = "/track/" + t.Token + "/more"
+		}
+		t.Retention = s.retentionPanel(c, t.Token)
+	}
+	p := page{
 		Title: s.t(c, "track.title", tracking.Request.Association.Name), NoIndex: true, Scripts: []string{"track.js"},
 		Refresh: 5 * t.Poll, Data: t,
-	}, nil
+	}
+	if t.Retention != nil {
+		p.Token = s.formToken(c)
+	}
+	return p, nil
 }
 
 // trackPage is a request's way from the form to the open space.
@@ -53,11 +65,14 @@ type trackPage struct {
 	Done   int         // steps done
 	Parked bool        // a step waits for a person
 	Poll   int         // seconds until it is worth asking again; 0 when nothing more will change
+	Usage  *usagePanel // nil until the space is open
+
+	Retention *retentionPanel // nil while nothing is to be removed
 }
 
 // stage is one point of that way. Its title and text are messages: track.<Name>.<State>.
 type stage struct {
-	Name  string    // confirm, review, build, open
+	Name  string    // sent, confirm, review, room, withdrawn, build, open
 	State string    // todo, now, done, stopped
 	At    time.Time // when it was reached; zero for unknown
 }
@@ -103,7 +118,17 @@ func stages(r hosting.Request, t trackPage) ([]stage, int) {
 	review := stage{"review", "done", r.DecidedAt}
 	build, open := stage{Name: "build", State: "todo"}, stage{Name: "open", State: "todo"}
 	poll := 0
+	room := stage{"room", "done", r.DecidedAt}
+	waited := !r.WaitingSince.IsZero()
+	if waited && r.State != hosting.RequestRefused {
+		review.At = r.WaitingSince // a reviewer said yes then
+	}
 	switch {
+	case r.State == hosting.RequestWaiting:
+		room, poll = stage{Name: "room", State: "now"}, 60
+	case r.State == hosting.RequestRefused && r.SpaceID != "":
+		review.At = time.Time{} // nobody noted when it was approved
+		return []stage{sent, confirm, review, {"withdrawn", "stopped", r.DecidedAt}}, 0
 	case r.State == hosting.RequestUnconfirmed:
 		confirm.State, review.State, poll = "now", "todo", 30
 	case r.State == hosting.RequestPending:
@@ -117,6 +142,9 @@ func stages(r hosting.Request, t trackPage) ([]stage, int) {
 		build.State, poll = "stopped", 15
 	default:
 		build.State, poll = "now", 2
+	}
+	if waited {
+		return []stage{sent, confirm, review, room, build, open}, poll
 	}
 	return []stage{sent, confirm, review, build, open}, poll
 }

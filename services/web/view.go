@@ -49,7 +49,7 @@ func newViews(l *locale.Locale, a *assets, pictures *icons, kinds []control.Kind
 	for _, lang := range locale.Languages() {
 		for _, name := range names {
 			base := strings.TrimSuffix(path.Base(name), ".html")
-			t, err := template.New("layout.html").Funcs(funcs(l, a, pictures, kinds, lang, now)).
+			t, err := template.New("layout.html").Funcs(allFuncs(funcs(l, a, pictures, kinds, lang, now), usageFuncs(l, lang, now))).
 				ParseFS(templateFiles, "templates/parts/*.html", name)
 			if err != nil {
 				return nil, fmt.Errorf("read the template %s: %w", name, err)

@@ -54,12 +54,18 @@ func (s *site) observe(c *fiber.Ctx) error {
 	v := s.visitOf(c)
 	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
 	defer cancel()
+	ctx = hosting.WithReference(ctx, "request", v.ID)
+	end := func(string, int) {}
+	if s.Around != nil {
+		ctx, end = s.Around(ctx, v.ID, c.Method())
+	}
 	c.SetUserContext(ctx)
 
 	err := s.caught(c)
 	if err != nil {
 		err = s.fail(c, err)
 	}
+	end(c.Route().Path, c.Response().StatusCode())
 	s.Log.LogAttrs(ctx, slog.LevelInfo, "request",
 		slog.String("id", v.ID), slog.String("method", c.Method()), slog.String("path", loggedPath(c.Path())),
 		slog.Int("status", c.Response().StatusCode()), slog.Duration("took", s.Now().Sub(started)),

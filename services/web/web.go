@@ -9,6 +9,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -41,6 +42,9 @@ type Options struct {
 	Log                *slog.Logger
 	Version            string           // of frama, shown in the footer
 	Now                func() time.Time // time.Now when nil
+	// Around is called before each request; what it returns is its context, and is told the route, as routes.go names it, and
+	// the status. Nil for none.
+	Around func(ctx context.Context, id, method string) (context.Context, func(route string, status int))
 }
 
 // site is the pages with all they share.

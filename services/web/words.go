@@ -91,13 +91,13 @@ func named(l *locale.Locale, lang, prefix, name string) string {
 // chipIcon is the icon of a state: colour alone would not tell everybody.
 func chipIcon(state string) string {
 	switch state {
-	case "approved", "active", "healthy", "done":
+	case "approved", "active", "healthy", "done", "granted":
 		return "check"
-	case "pending", "waiting", "ready", "wanted":
+	case "pending", "waiting", "ready", "wanted", "open":
 		return "clock"
 	case "provisioning", "running", "now":
 		return "spin"
-	case "refused":
+	case "refused", "withdrawn", "declined":
 		return "cross"
 	case "failed", "unhealthy", "parked", "stopped":
 		return "alert"

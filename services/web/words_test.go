@@ -27,7 +27,7 @@ func TestEveryStateHasWords(t *testing.T) {
 	for _, h := range []hosting.Health{hosting.HealthUnknown, hosting.HealthPending, hosting.HealthHealthy, hosting.HealthUnhealthy} {
 		keys = append(keys, "health."+string(h))
 	}
-	for _, s := range []work.RunState{work.RunReady, work.RunRunning, work.RunParked, work.RunDone} {
+	for _, s := range []work.RunState{work.RunReady, work.RunRunning, work.RunParked, work.RunDone, work.RunWithdrawn} {
 		keys = append(keys, "run_state."+string(s))
 	}
 	for _, s := range []work.StepState{work.StepPending, work.StepRunning, work.StepWaiting, work.StepFailed, work.StepDone} {
@@ -48,6 +48,38 @@ func TestEveryStateHasWords(t *testing.T) {
 	}
 	for _, s := range catalogue.Backups() {
 		keys = append(keys, "backup."+s)
+	}
+	for _, m := range append(catalogue.Metrics(), hosting.MetricStorage, hosting.MetricVolumeBytes, hosting.MetricDatabaseBytes, hosting.MetricBucketBytes, hosting.MetricBackupBytes) {
+		keys = append(keys, "metric."+m)
+	}
+	for _, m := range catalogue.Quotas() {
+		keys = append(keys, "means."+m)
+	}
+	keys = append(keys, "level.any")
+	for _, level := range hosting.Levels() {
+		keys = append(keys, "level."+string(level))
+	}
+	for _, order := range []string{control.QuotaNear, control.QuotaGrowth, control.QuotaUnused} {
+		keys = append(keys, "tab_quota."+order)
+	}
+	keys = append(keys, "tab_ask.all")
+	for _, state := range []hosting.AskState{hosting.AskOpen, hosting.AskGranted, hosting.AskDeclined} {
+		keys = append(keys, "ask_state."+string(state), "tab_ask."+string(state))
+	}
+	for _, tab := range limitTabs("usage") {
+		keys = append(keys, tab.Label)
+	}
+	for _, known := range spans() {
+		keys = append(keys, "span."+known.Name)
+	}
+	for _, resource := range []string{"cpu", "memory", "disk"} {
+		keys = append(keys, "capacity."+resource)
+	}
+	for _, field := range (moreForm{Errors: map[string]string{"want": "x", "plan": "x", "amount": "x", "reason": "x"}}).Wrong() {
+		keys = append(keys, "more."+field)
+	}
+	for _, metric := range []string{hosting.MetricStorage, hosting.MetricAccounts} {
+		keys = append(keys, "more.of_"+metric, "more.amount_"+metric, quotaCard{QuotaView: control.QuotaView{Quota: hosting.Quota{Metric: metric}}}.Advice())
 	}
 	for _, s := range catalogue.Services() {
 		keys = append(keys, "need."+s)
@@ -86,13 +118,22 @@ func TestStagesOfARequest(t *testing.T) {
 		{"just sent", hosting.RequestUnconfirmed, nil, "confirm.now", true},
 		{"in the queue", hosting.RequestPending, nil, "review.now", true},
 		{"refused", hosting.RequestRefused, nil, "review.stopped", false},
+		{"waits for room", hosting.RequestWaiting, nil, "room.now", true},
 		{"approved", hosting.RequestApproved, space(hosting.SpaceApproved, work.RunReady), "build.now", true},
 		{"at work", hosting.RequestApproved, space(hosting.SpaceProvisioning, work.RunRunning), "build.now", true},
 		{"parked", hosting.RequestApproved, space(hosting.SpaceFailed, work.RunParked), "build.stopped", true},
 		{"open", hosting.RequestApproved, space(hosting.SpaceActive, work.RunDone), "open.done", false},
 		{"open, a later run parked", hosting.RequestApproved, space(hosting.SpaceActive, work.RunParked), "open.done", false},
+		{"withdrawn", hosting.RequestRefused, nil, "withdrawn.stopped", false},
 	} {
-		p := newTrackPage(control.Tracking{Request: hosting.Request{State: c.request}, Space: c.space})
+		request := hosting.Request{State: c.request}
+		switch c.name {
+		case "waits for room":
+			request.WaitingSince = now
+		case "withdrawn":
+			request.SpaceID = "1"
+		}
+		p := newTrackPage(control.Tracking{Request: request, Space: c.space})
 		current := p.Current()
 		if got := current.Name + "." + current.State; got != c.want || (p.Poll > 0) != c.polls {
 			t.Errorf("%s: stage %s, want %s; polls every %d s", c.name, got, c.want, p.Poll)
