@@ -23,6 +23,8 @@ const (
 	RunRunning RunState = "running" // claimed until LeaseUntil
 	RunParked  RunState = "parked"  // waits for a person: see the failed step
 	RunDone    RunState = "done"
+	// RunWithdrawn is a run that nobody began: its space was taken back.
+	RunWithdrawn RunState = "withdrawn"
 )
 
 // StepState is where a step stands.

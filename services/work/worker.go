@@ -24,6 +24,9 @@ type Worker struct {
 	MaxErrors   int           // failed attempts of one step before the run is parked; 8 when zero
 	Now         func() time.Time
 	Log         *slog.Logger
+	// Around is called before each attempt of a step; what it returns is its context, and is told the result: done, waiting,
+	// interrupted or failed. Nil for none.
+	Around func(ctx context.Context, run, kind, step string) (context.Context, func(result string))
 }
 
 // errLeaseEnded is the cause by which steps end when no heartbeat reached the database in time: another worker may
@@ -174,7 +177,7 @@ func (w *Worker) execute(ctx, held context.Context, claim Claim) error {
 			return err
 		}
 		step.begin(w.Now())
-		output, err := w.call(inStep, do, run)
+		output, err := w.attempt(inStep, do, run, step.Name)
 		if held.Err() != nil {
 			return context.Cause(held)
 		}
@@ -201,6 +204,27 @@ func (s *Step) begin(now time.Time) {
 
 func (s *Step) finish(now time.Time, output string) {
 	s.State, s.Output, s.Message, s.Errors, s.EndedAt = StepDone, output, "", 0, now
+}
+
+// attempt executes a step once, and tells Around how it went.
+func (w *Worker) attempt(ctx context.Context, do Func, run Run, step string) (string, error) {
+	if w.Around == nil {
+		return w.call(ctx, do, run)
+	}
+	ctx, end := w.Around(ctx, run.ID, run.Kind, step)
+	output, err := w.call(ctx, do, run)
+	var wait later
+	switch {
+	case err == nil:
+		end("done")
+	case errors.As(err, &wait):
+		end("waiting")
+	case ctx.Err() != nil:
+		end("interrupted")
+	default:
+		end("failed")
+	}
+	return output, err
 }
 
 // call executes a step; a panic parks the run instead of killing every other run of the process.
