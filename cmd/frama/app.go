@@ -23,6 +23,7 @@ import (
 	"framagit.org/frama/frama/provisioner/nomad"
 	"framagit.org/frama/frama/services/auth"
 	"framagit.org/frama/frama/services/control"
+	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/seal"
 	"framagit.org/frama/frama/services/store"
 )
@@ -91,7 +92,9 @@ func (c *cli) wire(ctx context.Context, conf config, sealKey func(path string) (
 		CharterURL: conf.Host.CharterURL, CharterVersion: conf.Host.CharterVersion, Reserved: conf.ReservedNames,
 		LinkKey: a.seal.Derive("links", 32), SessionTTL: time.Duration(conf.SessionHours) * time.Hour,
 		Variant: conf.Catalogue.Variant, Offer: conf.Catalogue.Offer, SharedPlan: conf.Catalogue.SharedPlan,
-		HostEmail: conf.SMTP.contact(), Now: now, NewID: newID,
+		HostEmail: conf.SMTP.contact(), Cluster: conf.Nomad.Cluster,
+		Overcommit: hosting.Overcommit{CPU: conf.Capacity.OvercommitCPU, Memory: conf.Capacity.OvercommitMemory},
+		Cost:       control.Cost(conf.Cost), Now: now, NewID: newID,
 	})
 	if err := a.control.CheckOffer(); err != nil {
 		_ = a.store.Close()
@@ -152,7 +155,7 @@ func (a *app) cluster() (*nomad.Cluster, error) {
 	}
 	return nomad.New(nomad.Options{
 		Address: n.Address, Token: nomad.Static(n.Token), Region: n.Region, Namespace: n.Namespace, TLS: nomad.TLS{CAFile: n.CAFile},
-		Policy: policy,
+		Policy: policy, VolumePlugin: n.VolumePlugin, Oversubscribed: a.config.Capacity.OvercommitMemory > 1,
 	})
 }
 
@@ -191,6 +194,7 @@ func (a *app) provisioner() (*provisioner.Provisioner, error) {
 			ClusterName: conf.Nomad.Cluster, Variant: conf.Catalogue.Variant, Platform: conf.Platform.Domain,
 			PortMin: conf.Ports.Min, PortMax: conf.Ports.Max, URL: a.control.URL,
 			MailDomain: a.control.MailDomain(), HealthyWithin: conf.Worker.Healthy, Registry: conf.Catalogue.Registry,
+			Overcommit: hosting.Overcommit{CPU: conf.Capacity.OvercommitCPU, Memory: conf.Capacity.OvercommitMemory},
 		},
 	}, nil
 }

@@ -90,11 +90,11 @@ func (b *badBed) approved(t *testing.T, slug string) hosting.Space {
 	if err != nil {
 		t.Fatal(err)
 	}
-	space, err := b.app.control.Approve(t.Context(), tester, q.ID)
+	approval, err := b.app.control.Approve(t.Context(), tester, q.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return space
+	return approval.Space
 }
 
 // lastRun is the state in which a space and its run are.

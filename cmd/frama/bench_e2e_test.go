@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// figure is one line of make bench: what frama needs, and against what it is held in the same run.
-type figure struct {
+// benchLine is one line of make bench: what frama needs, and against what it is held in the same run.
+type benchLine struct {
 	name    string
 	value   float64
 	unit    string
@@ -23,7 +23,7 @@ type figure struct {
 	goal    float64 // the ratio to stay below; 0 for none
 }
 
-func (f figure) print() {
+func (f benchLine) print() {
 	fmt.Printf("bench %s value=%s unit=%s ratio=%.2f against=%s\n", f.name, significant(f.value), f.unit, f.ratio, f.against)
 	if f.goal > 0 {
 		verdict := "met"

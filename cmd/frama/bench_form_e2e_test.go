@@ -71,8 +71,8 @@ func BenchmarkForm(b *testing.B) {
 		bare.keep(bareRate, bareP99)
 	}
 	rate, p99 := median(frama.rates), ms(median(frama.slowest))
-	figure{"form-throughput", rate, "1/s", median(bare.rates) / rate, "bare-fiber-insert", 2}.print()
-	figure{"form-p99", p99, "ms", p99 / ms(median(bare.slowest)), "bare-fiber-insert", 2}.print()
+	benchLine{"form-throughput", rate, "1/s", median(bare.rates) / rate, "bare-fiber-insert", 2}.print()
+	benchLine{"form-p99", p99, "ms", p99 / ms(median(bare.slowest)), "bare-fiber-insert", 2}.print()
 }
 
 // formChild serves frama's pages as frama serve does, without what else that one does.

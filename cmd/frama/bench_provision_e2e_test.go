@@ -60,9 +60,9 @@ func BenchmarkProvision(b *testing.B) {
 		floor = append(floor, d)
 	}
 	ratio := func(d time.Duration) float64 { return d.Seconds() / loop.Seconds() }
-	figure{"provision-overhead", median(healthy).Seconds(), "s", ratio(median(healthy)), "nomad-cli-loop", 0.5}.print()
-	figure{"provision-total", median(active).Seconds(), "s", ratio(median(active)), "nomad-cli-loop", 0}.print()
-	figure{"provision-floor", median(floor).Seconds(), "s", ratio(median(floor)), "nomad-cli-loop", 0}.print()
+	benchLine{"provision-overhead", median(healthy).Seconds(), "s", ratio(median(healthy)), "nomad-cli-loop", 0.5}.print()
+	benchLine{"provision-total", median(active).Seconds(), "s", ratio(median(active)), "nomad-cli-loop", 0}.print()
+	benchLine{"provision-floor", median(floor).Seconds(), "s", ratio(median(floor)), "nomad-cli-loop", 0}.print()
 }
 
 type provisionBench struct {
@@ -162,11 +162,11 @@ func (p *provisionBench) approve(b *testing.B, slug string) hosting.Space {
 	if _, err := desk.Confirm(ctx, p.app.public(), p.app.links().ConfirmToken(request.ID)); err != nil {
 		b.Fatal(err)
 	}
-	space, err := desk.Approve(ctx, hosting.Actor{Name: "bench", Role: hosting.RoleAdmin}, request.ID)
+	approval, err := desk.Approve(ctx, hosting.Actor{Name: "bench", Role: hosting.RoleAdmin}, request.ID)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return space
+	return approval.Space
 }
 
 // mailed waits until the outbox is empty: what mails cost is not measured here.

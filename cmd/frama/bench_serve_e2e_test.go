@@ -54,12 +54,12 @@ func BenchmarkServe(b *testing.B) {
 
 	bare := resident(b, barePID)
 	print := func(name string, value float64) {
-		figure{name, value, "MiB", value / bare, "bare-fiber-hello", 0}.print()
+		benchLine{name, value, "MiB", value / bare, "bare-fiber-hello", 0}.print()
 	}
 	print("idle-rss", resident(b, emptyPID))
 	print("idle-rss-2000-spaces", resident(b, manyPID))
 	start := ms(median(starts))
-	figure{"start-time", start, "ms", start / ms(median(bareStarts)), "bare-fiber-hello", 0}.print()
+	benchLine{"start-time", start, "ms", start / ms(median(bareStarts)), "bare-fiber-hello", 0}.print()
 }
 
 const bareHello = `package main

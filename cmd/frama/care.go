@@ -45,13 +45,17 @@ func newMigrateCommand(c *cli) *cobra.Command {
 	}
 }
 
-// migrate brings the schema up to date and makes sure that the seal key belongs to this database.
+// migrate brings the schema up to date, makes sure that the seal key belongs to this database, and puts plans in force that
+// are new.
 func (a *app) migrate(ctx context.Context) ([]string, error) {
 	applied, err := a.store.Migrate(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return applied, a.store.Write(ctx, (*store.Tx).CheckSeal)
+	if err := a.store.Write(ctx, (*store.Tx).CheckSeal); err != nil {
+		return applied, err
+	}
+	return applied, a.control.AdoptPlans(ctx)
 }
 
 func newVersionCommand(c *cli) *cobra.Command {

@@ -22,6 +22,7 @@ import (
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/locale"
 	"framagit.org/frama/frama/services/store"
+	"framagit.org/frama/frama/services/telemetry"
 )
 
 // cli is what every command shares: the streams, the environment and the global flags.
@@ -76,7 +77,8 @@ Configuration comes from ` + defaultFile + `, FRAMA_… variables and flags; "fr
 	root.SetCompletionCommandGroupID("admin")
 	root.AddCommand(
 		newProvisionCommand(c), newRequestCommand(c), newSpaceCommand(c), newRunCommand(c), newBackingCommand(c),
-		newServeCommand(c), newEdgeCommand(c), newDevCommand(c),
+		newQuotaCommand(c), newUsageCommand(c), newRetentionCommand(c), newPlanCommand(c), newClusterCommand(c), newCostCommand(c), newTopCommand(c),
+		newServeCommand(c), newEdgeCommand(c), newVolumeCommand(c), newDevCommand(c),
 		newCatalogueCommand(c), newUserCommand(c), newMigrateCommand(c), newDoctorCommand(c), newConfigCommand(c), newVersionCommand(c),
 	)
 	return root
@@ -201,9 +203,9 @@ func (c *cli) logger(conf config) *slog.Logger {
 	_ = level.UnmarshalText([]byte(conf.Log.Level))
 	options := &slog.HandlerOptions{Level: level}
 	if conf.Log.Format == "json" {
-		return slog.New(slog.NewJSONHandler(c.err, options))
+		return slog.New(telemetry.Handler{Handler: slog.NewJSONHandler(c.err, options)})
 	}
-	return slog.New(slog.NewTextHandler(c.err, options))
+	return slog.New(telemetry.Handler{Handler: slog.NewTextHandler(c.err, options)})
 }
 
 // choices adds a flag that takes one of a few words, and completes them. Whether it is one of them is for the command

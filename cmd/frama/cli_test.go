@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
@@ -85,10 +86,11 @@ func expect(want int) func(*testscript.TestScript, bool, []string) {
 
 // seed makes a request of an association, and takes it as far as the state says: seed pending|approved|failed|owning NAME.
 // The identifiers are then in $REQUEST, $SPACE and $RUN. An owning space is approved, and has a database on db1. For a space
-// that is there, seed parked NAME lets its run fail for good.
+// that is there, seed parked NAME lets its run fail for good, seed open NAME opens it, and seed measured NAME METRIC=VALUE…
+// has its first instance measured.
 func seed(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 2 {
-		ts.Fatalf("usage: seed pending|approved|failed|owning|parked NAME")
+	if len(args) < 2 {
+		ts.Fatalf("usage: seed pending|approved|failed|owning|parked|open|measured NAME [METRIC=VALUE…]")
 	}
 	ctx, slug := context.Background(), args[1]
 	c := &cli{in: strings.NewReader(""), out: io.Discard, err: io.Discard, file: ts.Getenv("FRAMA_CONFIG")}
@@ -100,6 +102,10 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	a, err := c.open(ctx)
 	ts.Check(err)
 	defer a.store.Close()
+	if args[0] == "open" || args[0] == "measured" {
+		ts.Check(open(ctx, a, slug, args[2:]))
+		return
+	}
 	if args[0] == "parked" {
 		v, err := a.control.Space(ctx, tester, slug)
 		ts.Check(err)
@@ -113,8 +119,9 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	if args[0] == "pending" {
 		return
 	}
-	space, err := a.control.Approve(ctx, tester, request.ID)
+	approval, err := a.control.Approve(ctx, tester, request.ID)
 	ts.Check(err)
+	space := approval.Space
 	if args[0] == "failed" {
 		ts.Check(park(ctx, a, space.ID))
 	}
@@ -130,6 +137,57 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Setenv("SPACE", space.ID)
 	ts.Setenv("RUN", v.LastRun().ID)
+}
+
+// open opens a space, and records figures of its first instance.
+func open(ctx context.Context, a *app, slug string, figures []string) error {
+	v, err := a.control.Space(ctx, tester, slug)
+	if err != nil {
+		return err
+	}
+	if v.Space.State != hosting.SpaceActive {
+		if err := finish(ctx, a, v.Space.ID); err != nil {
+			return err
+		}
+	}
+	err = a.store.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.AddMissingSeries(func(int) time.Time { return tx.Now }, 100)
+		return err
+	})
+	if err != nil || len(figures) == 0 {
+		return err
+	}
+	m := hosting.Measurement{InstanceID: v.Instances[0].ID, SpaceID: v.Space.ID, At: now()}
+	for _, f := range figures {
+		metric, text, _ := strings.Cut(f, "=")
+		r := hosting.Reading{Metric: metric}
+		if r.Value, err = amount(metric, text); err != nil {
+			r = hosting.Reading{Metric: metric, Problem: text}
+		}
+		m.Readings = append(m.Readings, r)
+	}
+	return a.control.RecordUsage(ctx, []hosting.Measurement{m})
+}
+
+// finish lets a space's first run do nothing, and open the space.
+func finish(ctx context.Context, a *app, space string) error {
+	def := work.Definition{Kind: control.RunProvision, Version: control.RunProvisionVersion}
+	for _, name := range control.ProvisionSteps() {
+		def.Steps = append(def.Steps, work.Named{Name: name, Do: func(context.Context, work.Run) (any, error) { return nil, nil }})
+	}
+	w := a.worker("test", []work.Definition{def})
+	w.Spaces, w.Log = []string{space}, slog.New(slog.DiscardHandler)
+	if _, err := w.Once(ctx); err != nil {
+		return err
+	}
+	return a.store.Write(ctx, func(tx *store.Tx) error {
+		for _, state := range []hosting.SpaceState{hosting.SpaceProvisioning, hosting.SpaceActive} {
+			if _, err := tx.MoveSpace(space, state); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // tester may do everything.

@@ -42,6 +42,11 @@ type config struct {
 	Catalogue      catalogueConf `mapstructure:"catalogue"`
 	Worker         workerConfig  `mapstructure:"worker"`
 	Ports          portsConfig   `mapstructure:"ports"`
+	Usage          usageConfig   `mapstructure:"usage"`
+	Capacity       capacityConf  `mapstructure:"capacity"`
+	Cost           costConfig    `mapstructure:"cost"`
+	Metrics        metricsConfig `mapstructure:"metrics"`
+	Tracing        tracingConfig `mapstructure:"tracing"`
 	// Backing are servers that give instances databases and the like, see docs/operate/backing.md.
 	Backing []backingConf `mapstructure:"backing"`
 }
@@ -73,6 +78,8 @@ type nomadConfig struct {
 	Region    string `mapstructure:"region" doc:"Nomad region"`
 	CAFile    string `mapstructure:"ca_file" doc:"authority of the servers' certificates, PEM"`
 	Cluster   string `mapstructure:"cluster" default:"main" doc:"name of the cluster, recorded with each space"`
+	// VolumePlugin makes the volumes. Nomad's own, mkdir, does not hold anybody to a size.
+	VolumePlugin string `mapstructure:"volume_plugin" default:"mkdir" doc:"host volume plugin on the clients: mkdir, or frama-volume, which enforces sizes"`
 	// Development lets jobs use exec, raw_exec and the mock driver, with read-only host folders.
 	Development bool `mapstructure:"development" default:"false" doc:"allow drivers that isolate less than containers; never in production"`
 }
@@ -137,6 +144,39 @@ type workerConfig struct {
 type portsConfig struct {
 	Min int `mapstructure:"min" default:"10000" doc:"first port that instances get; outside of Nomad's own range, 20000 to 32000"`
 	Max int `mapstructure:"max" default:"19999" doc:"last port that instances get"`
+}
+
+type usageConfig struct {
+	Every       time.Duration `mapstructure:"every" default:"1h" doc:"how often each instance is measured; 0s switches measuring off"`
+	Concurrency int           `mapstructure:"concurrency" default:"16" doc:"instances of a cluster measured at once"`
+	Timeout     time.Duration `mapstructure:"timeout" default:"20s" doc:"for one probe of one instance"`
+	Archive     string        `mapstructure:"archive" default:"/var/lib/frama/archive" doc:"folder where content is exported to before a rule of retention removes it"`
+}
+
+type capacityConf struct {
+	OvercommitCPU    float64 `mapstructure:"overcommit_cpu" default:"1" doc:"how many times over CPU may be promised; 3 to 5 is usual"`
+	OvercommitMemory float64 `mapstructure:"overcommit_memory" default:"1" doc:"how many times over memory may be promised; more than 1 needs memory oversubscription in Nomad, 1.5 is a lot"`
+}
+
+// costConfig is what the host pays, in its currency, for all of frama's spaces.
+type costConfig struct {
+	Currency    string  `mapstructure:"currency" default:"EUR" doc:"currency of all amounts, ISO 4217"`
+	Servers     float64 `mapstructure:"servers" default:"0" doc:"servers and network, a month"`
+	Hours       float64 `mapstructure:"hours" default:"0" doc:"hours people work for the spaces, a month"`
+	HourRate    float64 `mapstructure:"hour_rate" default:"0" doc:"what an hour costs; 0 where it is given"`
+	Other       float64 `mapstructure:"other" default:"0" doc:"all else, a month: domains, backups elsewhere, insurance"`
+	SeatPrice   float64 `mapstructure:"seat_price" default:"0" doc:"price of a commercial suite, an account and month, to compare with"`
+	Watts       float64 `mapstructure:"watts" default:"0" doc:"electric power of the servers, on average"`
+	GramsPerKWh float64 `mapstructure:"grams_per_kwh" default:"0" doc:"grams of CO2 equivalent a kWh stands for"`
+}
+
+type metricsConfig struct {
+	Listen string `mapstructure:"listen" doc:"address of /metrics for Prometheus, e.g. 127.0.0.1:8602; empty for none"`
+}
+
+type tracingConfig struct {
+	Endpoint string  `mapstructure:"endpoint" doc:"where OpenTelemetry traces go, OTLP over HTTP, e.g. http://127.0.0.1:4318; empty for nowhere"`
+	Ratio    float64 `mapstructure:"ratio" default:"1" doc:"share of traces that is kept, 0 to 1"`
 }
 
 // contact is the address at which people reach the host: where answers to its mails go.
@@ -369,11 +409,58 @@ func (c config) check() error {
 	if c.Worker.Lease < time.Second {
 		add("worker.lease: %s is less than a second", c.Worker.Lease)
 	}
+	problems = append(problems, c.checkUsage()...)
 	problems = append(problems, c.checkBacking()...)
 	if len(problems) == 0 {
 		return nil
 	}
 	return usageError{fmt.Errorf("configuration: %s", strings.Join(problems, "; "))}
+}
+
+// checkUsage finds values of measuring, capacity, cost and telemetry that cannot work.
+func (c config) checkUsage() (problems []string) {
+	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if c.Usage.Every != 0 && c.Usage.Every < time.Minute {
+		add("usage.every: %s is less than a minute; 0s switches measuring off", c.Usage.Every)
+	}
+	if c.Usage.Concurrency < 1 {
+		add("usage.concurrency: %d is less than 1", c.Usage.Concurrency)
+	}
+	if c.Usage.Timeout < time.Second {
+		add("usage.timeout: %s is less than a second", c.Usage.Timeout)
+	}
+	for _, f := range []struct {
+		key   string
+		value float64
+	}{{"overcommit_cpu", c.Capacity.OvercommitCPU}, {"overcommit_memory", c.Capacity.OvercommitMemory}} {
+		if !(f.value >= 1 && f.value <= 20) {
+			add("capacity.%s: %g is not between 1 and 20", f.key, f.value)
+		}
+	}
+	for _, f := range []struct {
+		key   string
+		value float64
+	}{{"servers", c.Cost.Servers}, {"hours", c.Cost.Hours}, {"hour_rate", c.Cost.HourRate}, {"other", c.Cost.Other}, {"seat_price", c.Cost.SeatPrice},
+		{"watts", c.Cost.Watts}, {"grams_per_kwh", c.Cost.GramsPerKWh}} {
+		if !(f.value >= 0 && f.value <= 1e12) {
+			add("cost.%s: %g is not between 0 and 1e12", f.key, f.value)
+		}
+	}
+	if len(c.Cost.Currency) != 3 || strings.ToUpper(c.Cost.Currency) != c.Cost.Currency {
+		add("cost.currency: %q is not a code of ISO 4217, as EUR", c.Cost.Currency)
+	}
+	if c.Metrics.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Metrics.Listen); err != nil {
+			add("metrics.listen: %q is not host:port", c.Metrics.Listen)
+		}
+	}
+	if e := c.Tracing.Endpoint; e != "" && !strings.HasPrefix(e, "http://") && !strings.HasPrefix(e, "https://") {
+		add("tracing.endpoint: %q is not an http(s) address", e)
+	}
+	if !(c.Tracing.Ratio >= 0 && c.Tracing.Ratio <= 1) {
+		add("tracing.ratio: %g is not between 0 and 1", c.Tracing.Ratio)
+	}
+	return problems
 }
 
 // nearest suggests the key, or the variable, that somebody may have meant.

@@ -217,10 +217,11 @@ func (c *crashTrial) space(t *testing.T, slug string) hosting.Space {
 		t.Fatal(err)
 	}
 	staff := hosting.Actor{Name: "test", Role: hosting.RoleAdmin}
-	space, err := control.Approve(ctx, staff, request.ID)
+	approval, err := control.Approve(ctx, staff, request.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
+	space := approval.Space
 	// What was mailed so far is out of the way: the worker has one mail to send, that the space is open.
 	if status := sendMail(ctx, c.app, &death{}, space.ID); status != 0 {
 		t.Fatal("the mails before the run are not sent")

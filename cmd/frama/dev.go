@@ -22,6 +22,7 @@ type devOptions struct {
 	pages, http, https, nomad, mailP int
 	journey, exit                    bool
 	name                             string
+	volumes, plugins                 string // folders of Nomad's for tests of volumes; its own when empty
 }
 
 // devPassword is for a platform on one's own machine; it is printed at the start.

@@ -38,8 +38,8 @@ type bed struct {
 	config config
 }
 
-// newBed starts the parts.
-func newBed(t testing.TB) *bed {
+// newBed starts the parts, with options changed.
+func newBed(t testing.TB, change ...func(*devOptions)) *bed {
 	t.Helper()
 	ports, err := dev.FreePorts(4)
 	if err != nil {
@@ -63,6 +63,9 @@ func newBed(t testing.TB) *bed {
 	p := &platform{
 		cli:     &cli{in: strings.NewReader(""), out: testWriter{t}, err: testWriter{t}},
 		options: devOptions{data: dir, pages: ports[0], http: ports[1], https: ports[2], mailP: ports[3], nomad: threePorts(t)},
+	}
+	for _, change := range change {
+		change(&p.options)
 	}
 	t.Cleanup(func() {
 		if err := p.stop(); err != nil {

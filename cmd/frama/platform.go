@@ -62,7 +62,7 @@ func (p *platform) start(ctx context.Context) error {
 		defer p.timed("Nomad, the scheduler")(&err)
 		p.nomad, err = dev.StartNomad(ctx, dev.NomadOptions{
 			Data: filepath.Join(o.data, "nomad"), HTTP: o.nomadPort(0), RPC: o.nomadPort(1), Serf: o.nomadPort(2),
-			NativeDir: native, Progress: func(text string) { p.say("  Nomad: %s\n", text) },
+			NativeDir: native, Volumes: o.volumes, PluginDir: o.plugins, Progress: func(text string) { p.say("  Nomad: %s\n", text) },
 		})
 		return err
 	})

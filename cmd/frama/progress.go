@@ -98,6 +98,8 @@ func (p *progress) update(v control.SpaceView) bool {
 		for _, i := range v.Instances {
 			line.addresses = append(line.addresses, i.URL)
 		}
+	case work.RunWithdrawn:
+		line.done, line.state, line.ended = true, string(v.Space.State), run.EndedAt
 	case work.RunParked:
 		line.done, line.failed, line.state, line.ended = true, true, "failed", p.now()
 	}

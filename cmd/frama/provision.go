@@ -27,6 +27,7 @@ func newProvisionCommand(c *cli) *cobra.Command {
 		Use: "provision [SPACE…]", GroupID: "ops",
 		Short: "Provisions every approved space, or the named ones",
 		Long: `Executes the runs of approved spaces: ` + strings.Join(control.ProvisionSteps(), ", ") + `.
+Where the plan of an open space changed, its applications get the new sizes: ` + strings.Join(control.ResizeSteps(), ", ") + `.
 Every step can be resumed, and nothing is done twice: it is safe to stop the command and to run it again.
 A space is named by its name, handle or ID. The host's own spaces that it needs, where applications run that associations
 share, are provisioned with it. A run that waits for something outside (a cluster without room, an
@@ -76,7 +77,13 @@ func (c *cli) provision(ctx context.Context, a *app, names []string, o provision
 	if err != nil {
 		return err
 	}
+	observed, err := a.observed(ctx)
+	if err != nil {
+		return err
+	}
+	defer a.closeTelemetry(observed)
 	worker := a.worker("provision", p.Definitions())
+	worker.Around = observed.Step
 	if !o.follow {
 		worker.Spaces = targets
 	}
@@ -164,6 +171,20 @@ func (c *cli) targets(ctx context.Context, a *app, names []string, all bool) ([]
 			}
 		}
 	}
+	changing, stuck, err := c.changing(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	ids = union(ids, changing)
+	if all {
+		for _, id := range stuck {
+			v, err := a.control.Space(ctx, c.actor(), id)
+			if err != nil {
+				return nil, err
+			}
+			ids, parked = union(ids, []string{id}), append(parked, v)
+		}
+	}
 	// Retrying moves spaces from one state to another: only once the lists are complete.
 	for _, v := range parked {
 		if err := retry(v); err != nil {
@@ -171,6 +192,27 @@ func (c *cli) targets(ctx context.Context, a *app, names []string, all bool) ([]
 		}
 	}
 	return ids, nil
+}
+
+// changing returns the open spaces whose plan changed and whose applications do not have its sizes yet, and those of them
+// that a person must look at.
+func (c *cli) changing(ctx context.Context, a *app) (ids, stuck []string, err error) {
+	for _, state := range []work.RunState{work.RunReady, work.RunRunning, work.RunParked} {
+		runs, err := a.control.Runs(ctx, c.actor(), state, 1000)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, run := range runs {
+			switch {
+			case run.Kind != control.RunResize:
+			case state == work.RunParked:
+				stuck = append(stuck, run.SpaceID)
+			default:
+				ids = append(ids, run.SpaceID)
+			}
+		}
+	}
+	return ids, stuck, nil
 }
 
 // commons returns the host's own spaces that a space uses and that are not active yet: it waits for them.

@@ -88,6 +88,9 @@ func newRequestShowCommand(c *cli) *cobra.Command {
 				table.row("name", q.Slug)
 				table.row("kinds", strings.Join(q.Kinds, ", "))
 				table.row("plan", q.Plan)
+				if v.Room.Known && !v.Room.Fits {
+					table.row("room", fmt.Sprintf("none now: %d MHz, %d MiB of memory, %d MiB of disk are free, %d requests wait", v.Room.Free.CPU, v.Room.Free.Memory, v.Room.Free.Disk, v.Room.Ahead))
+				}
 				table.row("would reserve", fmt.Sprintf("%d MHz, %d MiB of memory, %d MiB of disk", v.Cost.CPU, v.Cost.Memory, v.Cost.Disk))
 				table.row("charter", q.CharterVersion)
 				table.row("state", string(q.State)+" "+q.Reason)
@@ -105,7 +108,8 @@ func newRequestShowCommand(c *cli) *cobra.Command {
 func newRequestApproveCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use: "approve ID…", Args: cobra.MinimumNArgs(1), Short: "Approves requests",
-		Long:    "Approves requests: each gets its space and a run that frama provision executes, and the association a mail.",
+		Long: `Approves requests: each gets its space and a run that frama provision executes, and the association a mail. One that the
+cluster has no room for waits, keeps its name, and is admitted once there is room.`,
 		Example: "  frama request approve 01908f6e-… && frama provision",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := c.open(cmd.Context())
@@ -114,13 +118,21 @@ func newRequestApproveCommand(c *cli) *cobra.Command {
 			}
 			defer a.store.Close()
 			for _, id := range args {
-				space, err := a.control.Approve(cmd.Context(), c.actor(), id)
+				approval, err := a.control.Approve(cmd.Context(), c.actor(), id)
 				if err != nil {
 					return absent(fmt.Errorf("request %s: %w", id, err), "request", id, allRequests)
 				}
-				if err := c.print(space, func(w io.Writer) {
-					fmt.Fprintf(w, "Approved: space %s. Next: frama provision %s\n", space.Handle, space.Slug)
-				}); err != nil {
+				if approval.Waiting {
+					err = c.print(map[string]string{"waiting": id}, func(w io.Writer) {
+						fmt.Fprintln(w, "Approved, and waits for room on the cluster: frama cluster status. It is admitted by itself once there is some.")
+					})
+				} else {
+					space := approval.Space
+					err = c.print(space, func(w io.Writer) {
+						fmt.Fprintf(w, "Approved: space %s. Next: frama provision %s\n", space.Handle, space.Slug)
+					})
+				}
+				if err != nil {
 					return err
 				}
 			}

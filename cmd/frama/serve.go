@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"framagit.org/frama/frama/provisioner/edge"
+	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/locale"
 	"framagit.org/frama/frama/services/mail"
 	"framagit.org/frama/frama/services/web"
@@ -49,6 +50,9 @@ func (a *app) serve(ctx context.Context, ready chan<- struct{}) error {
 		return err
 	}
 	defer unlock()
+	if err := a.control.AdoptPlans(ctx); err != nil { // a plan that the catalogue got since the last migration
+		return err
+	}
 	pages, err := listen(a.config.Listen, "listen")
 	if err != nil {
 		return err
@@ -67,7 +71,13 @@ func (a *app) serve(ctx context.Context, ready chan<- struct{}) error {
 	if err != nil {
 		return err
 	}
+	observed, err := a.observed(ctx)
+	if err != nil {
+		return err
+	}
+	defer a.closeTelemetry(observed)
 	site, err := web.New(web.Options{
+		Around:  observed.Request,
 		Control: a.control, Locale: words, PublicURL: a.config.PublicURL, TrustedProxies: a.config.TrustedProxies,
 		FormLimitPerMinute: a.config.FormLimit, SigningKey: a.seal.Derive("forms", 32), HostName: a.config.Host.Name,
 		CharterURL: a.config.Host.CharterURL, Log: a.log, Version: version(),
@@ -87,13 +97,24 @@ func (a *app) serve(ctx context.Context, ready chan<- struct{}) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	if err := a.serveMetrics(ctx, group, observed); err != nil {
+		return err
+	}
 	group.Go(func() error { return site.Listener(pages) })
 	group.Go(func() error { return serveHTTP(ctx, edges, publisher) })
 	group.Go(func() error { return outbox.Run(ctx) })
 	group.Go(func() error { return p.Renew(ctx, time.Minute) })
 	group.Go(func() error { return p.Watch(ctx) })
+	if err := a.keepUsage(ctx, group, observed); err != nil {
+		return err
+	}
+	a.keepRetention(ctx, group, p.Cluster)
+	group.Go(func() error { return p.Enforce(ctx, 15*time.Second) })
+	group.Go(func() error { return p.WatchCapacity(ctx, a.noteCapacity) })
 	if a.config.Worker.Provision {
-		group.Go(func() error { return a.worker("serve", p.Definitions()).Run(ctx) })
+		worker := a.worker("serve", p.Definitions())
+		worker.Around = observed.Step
+		group.Go(func() error { return worker.Run(ctx) })
 	}
 	group.Go(func() error {
 		<-ctx.Done()
@@ -108,6 +129,18 @@ func (a *app) serve(ctx context.Context, ready chan<- struct{}) error {
 	err = group.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil
+	}
+	return err
+}
+
+// noteCapacity keeps what the cluster was seen to have, and admits requests that waited for it.
+func (a *app) noteCapacity(ctx context.Context, seen hosting.Capacity) error {
+	if err := a.control.ObserveCluster(ctx, seen); err != nil {
+		return err
+	}
+	admitted, err := a.control.AdmitWaiting(ctx)
+	if admitted > 0 {
+		a.log.Info("requests that waited for room were approved", "count", admitted)
 	}
 	return err
 }

@@ -14,8 +14,8 @@ import (
 )
 
 func newSpaceCommand(c *cli) *cobra.Command {
-	return parent(&cobra.Command{Use: "space", GroupID: "ops", Short: "Spaces of associations: list, show"},
-		newSpaceListCommand(c), newSpaceShowCommand(c))
+	return parent(&cobra.Command{Use: "space", GroupID: "ops", Short: "Spaces of associations: list, show, change-plan, withdraw"},
+		newSpaceListCommand(c), newSpaceShowCommand(c), newSpaceChangePlanCommand(c), newSpaceWithdrawCommand(c))
 }
 
 func newSpaceListCommand(c *cli) *cobra.Command {
