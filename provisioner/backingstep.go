@@ -174,7 +174,7 @@ func (p *Provisioner) holding(ctx context.Context, id string, long time.Duration
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		if err := p.Store.Write(ctx, func(tx *store.Tx) error { return tx.ReleaseBacking(id, h.holder) }); err != nil {
-			p.Log.Warn("the hold on a backing entry could not be given back; it ends by itself", "name", h.Name, "error", err)
+			p.Log.WarnContext(ctx, "the hold on a backing entry could not be given back; it ends by itself", "name", h.Name, "error", err)
 		}
 	}()
 	if h.server, err = p.server(h.Server); err != nil {

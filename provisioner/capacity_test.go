@@ -149,6 +149,7 @@ func TestResize(t *testing.T) {
 	if _, err := w.ChangePlan(t.Context(), operator, "lilas", "large"); err != nil {
 		t.Fatal(err)
 	}
+	delete(w.cluster.secrets, before.Job) // as the keys that its entry of the catalogue got since
 	held := provisioner.Held{Job: before.Job, Resources: hosting.Resources{CPU: 100, Memory: 128}}
 	w.cluster.nodes = []provisioner.Node{node("n1", 1, held)}
 	v := w.work("lilas")
@@ -165,6 +166,9 @@ func TestResize(t *testing.T) {
 	if job.CPU != 400 || job.Memory != 512 || job.MemoryMax != 0 || job.Variables["plan"] != "large" || w.cluster.sizes[before.Volume] != 400 ||
 		after.Growth.VolumeMiB != 400 {
 		t.Errorf("job %+v, volumes %v", job, w.cluster.sizes)
+	}
+	if w.cluster.secrets[before.Job] == nil {
+		t.Error("the job as it is now misses the keys that it reads")
 	}
 	if after.Port != before.Port || after.Node != before.Node || after.Address != before.Address {
 		t.Errorf("it moved from %+v to %+v", before.Instance, after.Instance)

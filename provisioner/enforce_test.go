@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ type obedient struct {
 	*paper
 	begun  time.Time // grows with each start
 	ignore bool      // nothing starts again
+	older  bool      // jobs are older than the catalogue's settings
 	fail   error     // of the next changes
 	health provisioner.JobState
 }
@@ -42,6 +44,8 @@ func (c *obedient) ChangeSecrets(_ context.Context, job string, change func(map[
 	c.secrets[job] = items
 	return nil
 }
+
+func (c *obedient) ReadsSecret(context.Context, string, string) (bool, error) { return !c.older, nil }
 
 func (c *obedient) JobHealth(ctx context.Context, job string) (provisioner.JobHealth, error) {
 	h, err := c.paper.JobHealth(ctx, job)
@@ -209,6 +213,56 @@ func TestGrowthStopsBySetting(t *testing.T) {
 	e.want(i, false)
 	e.is(i, "app-create the Nomad Variable nomad/jobs/"+i.Job+" is gone: put it back")
 	e.same("the variable", e.cluster.secrets[i.Job], map[string]string{})
+}
+
+// A job that was registered before its entry had the setting reads nothing of it: it is not taken for stopped.
+func TestGrowthOfAnOlderJobStopsAtTheIngress(t *testing.T) {
+	e := newEnforcing(t)
+	i := e.opened("lilas", "polls")
+	e.cluster.older, e.cluster.ignore = true, true
+	e.want(i, true)
+	for range 3 {
+		if got := e.round(i); !strings.Contains(got, "was registered before") {
+			t.Fatalf("growth is %q", got)
+		}
+		e.clock = e.clock.Add(time.Minute)
+	}
+	if !e.route(i).ReadOnly {
+		t.Error("nothing stops it")
+	}
+	e.want(i, false)
+	e.is(i, "")
+	e.want(i, true)
+	e.cluster.older, e.cluster.ignore = false, false // another plan registered it anew
+	e.is(i, "app-create")
+}
+
+// Several frama serve one host. One that began earlier, with what was wanted then, undoes what another does.
+func TestGrowthIsSettledByTwoAtOnce(t *testing.T) {
+	e := newEnforcing(t)
+	i := e.opened("lilas", "polls")
+	var other func(items map[string]string) (as string)
+	e.p.Requests = func(context.Context, hosting.Instance, []catalogue.Request) error {
+		if other != nil {
+			e.paper().mu.Lock()
+			as := other(e.cluster.secrets[i.Job])
+			e.paper().mu.Unlock()
+			other = nil
+			e.write(func(tx *store.Tx) error { return tx.GrowthSettled(i.ID, as, "") })
+		}
+		return nil
+	}
+	for _, stop := range []bool{true, false} {
+		setting, as := strconv.FormatBool(stop), map[bool]string{true: "app-create"}
+		other = func(items map[string]string) string {
+			items["full"] = strconv.FormatBool(!stop)
+			return as[!stop]
+		}
+		e.want(i, stop)
+		e.round(i)
+		e.is(i, as[stop])
+		e.same("the setting", e.cluster.secrets[i.Job]["full"], setting)
+	}
 }
 
 func TestGrowthStopsByActs(t *testing.T) {

@@ -31,6 +31,13 @@ func newMeans(p *Provisioner) means {
 func (m means) stop(ctx context.Context, i hosting.Instance, app catalogue.App) error {
 	enforce := app.Run(m.Options.Variant).Enforce
 	if enforce.Setting != "" {
+		switch reads, err := m.Cluster.ReadsSecret(ctx, i.Job, enforce.Setting); {
+		case err != nil:
+			return err
+		case !reads: // it would be taken for stopped, and go on growing
+			return fmt.Errorf("job %s was registered before the catalogue's entry could make it take no more (%s): give its space another plan "+
+				"(frama space change-plan), which registers it anew", i.Job, enforce.Setting)
+		}
 		if err := m.set(ctx, i, app, enforce.Setting, "true"); err != nil {
 			return err
 		}

@@ -40,7 +40,9 @@ func (e *enforcer) stop(ctx context.Context, i hosting.Instance, app catalogue.A
 	if as == "" {
 		as = own
 	}
+	noted := i.Growth
 	if i.Growth.Problem == "" { // of two problems, the one that says more stays until it is done
+		noted.As, noted.Problem = as, underway
 		if err := e.settled(ctx, i, as, underway); err != nil {
 			return err
 		}
@@ -51,7 +53,7 @@ func (e *enforcer) stop(ctx context.Context, i hosting.Instance, app catalogue.A
 		}
 		return e.note(ctx, i, as, err)
 	}
-	return e.settled(ctx, i, own, "")
+	return e.done(ctx, i, noted, own)
 }
 
 // allow allows growth again: at the ingress at once, and by what the application has. All of that is done whatever stopped
@@ -60,7 +62,9 @@ func (e *enforcer) allow(ctx context.Context, i hosting.Instance, app catalogue.
 	if own == "" {
 		return e.settled(ctx, i, "", "")
 	}
+	noted := i.Growth
 	if i.Growth.As == hosting.GrowthAtIngress || i.Growth.Problem == "" {
+		noted.As, noted.Problem = own, underway
 		if err := e.settled(ctx, i, own, underway); err != nil {
 			return err
 		}
@@ -68,7 +72,26 @@ func (e *enforcer) allow(ctx context.Context, i hosting.Instance, app catalogue.
 	if err := e.means.allow(ctx, i, app); err != nil {
 		return e.note(ctx, i, own, err)
 	}
-	return e.settled(ctx, i, "", "")
+	return e.done(ctx, i, noted, "")
+}
+
+// done notes that an application did as it was told. Where another frama noted something else meanwhile, it may have told the
+// application the contrary, before or after: nobody knows which of the two holds, so it is all to be done again.
+func (e *enforcer) done(ctx context.Context, i hosting.Instance, noted hosting.Growth, as string) error {
+	return e.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.TakeSpaces([]string{i.SpaceID}); err != nil { // one of them is done first
+			return err
+		}
+		now, err := tx.Instance(i.ID)
+		if err != nil {
+			return err
+		}
+		g, settled := now.Growth, now.Growth.As == as && now.Growth.Problem == ""
+		if !settled && (g.As != noted.As || g.Problem != noted.Problem) {
+			return stands(tx, i, g.As, underway)
+		}
+		return stands(tx, i, as, "")
+	})
 }
 
 // undone notes that an application was not told its limits. One that is to stop is kept from growing at the ingress when it
@@ -105,29 +128,32 @@ func problemText(err error) string {
 // settled notes how growth of an instance stands, and writes the audit log when that means something new to people: growth is
 // stopped, by other means than before, or allowed again.
 func (e *enforcer) settled(ctx context.Context, i hosting.Instance, as, problem string) error {
-	return e.Store.Write(ctx, func(tx *store.Tx) error {
-		before, err := tx.Instance(i.ID)
-		if err != nil {
-			return err
-		}
-		if err := tx.GrowthSettled(i.ID, as, problem); err != nil {
-			return err
-		}
-		was, is := inForce(before.Growth.As, before.Growth.Problem), inForce(as, problem)
-		action, means := "growth.stop", is
-		switch {
-		case is != "" && is != was:
-		case as == "" && before.Growth.As != "":
-			action, means = "growth.allow", before.Growth.As
-		default:
-			return nil
-		}
-		detail := fmt.Sprintf("%s (%s)", i.Host, means)
-		if problem != "" && problem != underway {
-			detail += ": " + problem
-		}
-		return tx.Audit(hosting.Actor{Name: "frama"}, action, "space:"+i.SpaceID, detail)
-	})
+	return e.Store.Write(ctx, func(tx *store.Tx) error { return stands(tx, i, as, problem) })
+}
+
+// stands is settled in a transaction of its caller's.
+func stands(tx *store.Tx, i hosting.Instance, as, problem string) error {
+	before, err := tx.Instance(i.ID)
+	if err != nil {
+		return err
+	}
+	if err := tx.GrowthSettled(i.ID, as, problem); err != nil {
+		return err
+	}
+	was, is := inForce(before.Growth.As, before.Growth.Problem), inForce(as, problem)
+	action, means := "growth.stop", is
+	switch {
+	case is != "" && is != was:
+	case as == "" && before.Growth.As != "":
+		action, means = "growth.allow", before.Growth.As
+	default:
+		return nil
+	}
+	detail := fmt.Sprintf("%s (%s)", i.Host, means)
+	if problem != "" && problem != underway {
+		detail += ": " + problem
+	}
+	return tx.Audit(hosting.Actor{Name: "frama"}, action, "space:"+i.SpaceID, detail)
 }
 
 // inForce is the means that holds, "" while none does. The ingress holds also while an application does not do as it is told.

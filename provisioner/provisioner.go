@@ -24,6 +24,8 @@ type Cluster interface {
 	// ChangeSecrets lets change work on what is in the job's variable and writes the result, unless somebody wrote in
 	// between: then change works on what that one wrote.
 	ChangeSecrets(ctx context.Context, job string, change func(items map[string]string)) error
+	// ReadsSecret says whether a task of the job, as it is registered, reads that key of the job's variable.
+	ReadsSecret(ctx context.Context, job, key string) (bool, error)
 	// EnsureVolume makes the named volume on the node, or finds it there. One that is enforced gets the capacity, also while
 	// an instance uses it; a KeptError says that it holds too much for that.
 	EnsureVolume(ctx context.Context, v Volume) error

@@ -18,7 +18,7 @@ import (
 // is left is to wait for room on the very node that holds the data, and to make volumes and jobs so. The applications go on
 // meanwhile, and restart once with their new size.
 func (p *Provisioner) resizing() work.Definition {
-	do := map[string]work.Func{"room": p.roomToGrow, "volumes": p.volumes, "jobs": p.jobs, "healthy": p.healthy}
+	do := map[string]work.Func{"room": p.roomToGrow, "secrets": p.secrets, "volumes": p.volumes, "jobs": p.jobs, "healthy": p.healthy}
 	def := work.Definition{Kind: control.RunResize, Version: control.RunResizeVersion}
 	for _, name := range control.ResizeSteps() {
 		def.Steps = append(def.Steps, work.Named{Name: name, Do: p.patiently(do[name])})

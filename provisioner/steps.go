@@ -78,7 +78,7 @@ func (p *Provisioner) patiently(do work.Func) work.Func {
 		}
 		var temporary *TemporaryError
 		if errors.As(err, &temporary) && ctx.Err() == nil {
-			p.Log.Debug("step waits", "run", run.ID, "reason", temporary.Error())
+			p.Log.DebugContext(ctx, "step waits", "run", run.ID, "reason", temporary.Error())
 			after := temporary.After
 			if after <= 0 {
 				after = 5 * time.Second

@@ -162,6 +162,9 @@ func (c *paper) Secrets(_ context.Context, job string) (map[string]string, error
 	return c.secrets[job], nil
 }
 
+// ReadsSecret: jobs on paper read all that they are given.
+func (c *paper) ReadsSecret(context.Context, string, string) (bool, error) { return true, nil }
+
 func (c *paper) EnsureVolume(_ context.Context, v provisioner.Volume) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

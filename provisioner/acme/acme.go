@@ -96,21 +96,21 @@ func (i *Issuer) Issue(ctx context.Context, host string, replaces []byte) (provi
 	if err := ctx.Err(); err != nil {
 		return provisioner.Issued{}, err
 	}
-	request := certificate.ObtainRequest{Domains: []string{host}, Bundle: true, ReplacesCertID: i.certID(host, replaces)}
+	request := certificate.ObtainRequest{Domains: []string{host}, Bundle: true, ReplacesCertID: i.certID(ctx, host, replaces)}
 	client, err := i.registered(ctx, nil)
 	if err != nil {
 		return provisioner.Issued{}, i.explain("", err)
 	}
 	resource, err := client.Certificate.Obtain(request)
 	if accountUnknown(err) {
-		i.opts.Log.Warn("the authority does not know the account any more: registering the same key again", "directory", i.opts.Directory)
+		i.opts.Log.WarnContext(ctx, "the authority does not know the account any more: registering the same key again", "directory", i.opts.Directory)
 		if client, err = i.registered(ctx, client); err != nil {
 			return provisioner.Issued{}, i.explain("", err)
 		}
 		resource, err = client.Certificate.Obtain(request)
 	}
 	if request.ReplacesCertID != "" && replacementRefused(err) {
-		i.opts.Log.Info("the authority has this certificate replaced already: ordering without naming it", "host", host)
+		i.opts.Log.InfoContext(ctx, "the authority has this certificate replaced already: ordering without naming it", "host", host)
 		request.ReplacesCertID = ""
 		resource, err = client.Certificate.Obtain(request)
 	}
@@ -121,7 +121,7 @@ func (i *Issuer) Issue(ctx context.Context, host string, replaces []byte) (provi
 }
 
 // certID names the certificate to replace in the authority's words, or gives nothing: a renewal without it works too.
-func (i *Issuer) certID(host string, replaces []byte) string {
+func (i *Issuer) certID(ctx context.Context, host string, replaces []byte) string {
 	if len(replaces) == 0 {
 		return ""
 	}
@@ -136,7 +136,7 @@ func (i *Issuer) certID(host string, replaces []byte) string {
 			return id
 		}
 	}
-	i.opts.Log.Warn("the certificate to renew cannot be named to the authority", "host", host, "error", err)
+	i.opts.Log.WarnContext(ctx, "the certificate to renew cannot be named to the authority", "host", host, "error", err)
 	return ""
 }
 

@@ -219,11 +219,18 @@ func (c *Control) grantAsk(tx *store.Tx, actor hosting.Actor, s hosting.Space, a
 	if a.Plan != "" {
 		return c.changePlan(tx, actor, s, a.Plan)
 	}
+	weighing, err := c.scale(tx, []string{s.ID})
+	if err != nil {
+		return s, err
+	}
+	if limit, _ := weighing.limit(s, weighing.plan(s), a.Metric); limit == hosting.Unlimited || limit >= a.Wanted {
+		return s, nil // it was given as much meanwhile: a wish for more never gives less
+	}
 	e := NewException{Metric: a.Metric, Limit: a.Wanted, Reason: firstRunes(a.Reason, hosting.MaxNote)}
 	if _, err := c.setException(tx, actor, s, e); err != nil {
 		return s, err
 	}
-	_, err := c.weigh(tx, []string{s.ID})
+	_, err = c.weigh(tx, []string{s.ID})
 	return s, err
 }
 

@@ -359,3 +359,24 @@ func TestReadingNeedsARole(t *testing.T) {
 		h.must(f(hosting.Actor{Name: "rené", Role: hosting.RoleReviewer}))
 	}
 }
+
+// TestWishComesTrueBefore: the host gives more than was asked for before it answers. Granting the wish takes nothing away.
+func TestWishComesTrueBefore(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		h := newHouse(t, dsn)
+		f := h.open("jardins")
+		ctx := context.Background()
+		a, err := h.AskMore(ctx, hosting.Actor{Name: "public"}, f.track, control.NewAsk{Metric: "accounts", Wanted: 20, Reason: "Nous grandissons vite."})
+		h.must(err)
+		_, err = h.SetException(ctx, h.staff, f.Slug, control.NewException{Metric: "accounts", Limit: 100, Reason: "Festival."})
+		h.must(err)
+		h.must(h.AnswerAsk(ctx, h.staff, a.ID, true, ""))
+		v, err := h.SpaceUsage(ctx, h.staff, f.Slug)
+		h.must(err)
+		for _, q := range v.Quotas {
+			if q.Metric == "accounts" {
+				equal(t, "limit", q.Limit, int64(100))
+			}
+		}
+	})
+}

@@ -16,8 +16,9 @@ const (
 	RunResizeVersion = 1
 )
 
-// ResizeSteps returns the step names of version RunResizeVersion, in order.
-func ResizeSteps() []string { return []string{"room", "volumes", "jobs", "healthy"} }
+// ResizeSteps returns the step names of version RunResizeVersion, in order. The job that is registered is that of the
+// catalogue as it is now, which may need keys that there were not when the space was opened.
+func ResizeSteps() []string { return []string{"room", "secrets", "volumes", "jobs", "healthy"} }
 
 // PlanMove is what a change of a space's plan would mean.
 type PlanMove struct {

@@ -92,7 +92,7 @@ func TestChangePlan(t *testing.T) {
 			t.Fatalf("%+v, %v", s, err)
 		}
 		v := d.space("lilas")
-		if run := v.LastRun(); run.Kind != control.RunResize || len(run.Steps) != 4 || run.Steps[0].Name != "room" || v.Instances[0].Reserved.Memory != 512 ||
+		if run := v.LastRun(); run.Kind != control.RunResize || len(run.Steps) != 5 || run.Steps[0].Name != "room" || v.Instances[0].Reserved.Memory != 512 ||
 			v.Instances[0].Growth.VolumeMiB != 100 || v.Audit[0].Action != "space.plan" && v.Audit[len(v.Audit)-1].Action != "space.plan" {
 			t.Errorf("%+v, %+v", v.Instances, v.LastRun())
 		}

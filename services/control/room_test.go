@@ -280,6 +280,26 @@ func TestAWaitingRequestMayBeRefused(t *testing.T) {
 	}
 }
 
+// Who asks for more than the whole cluster has would keep everybody waiting for ever.
+func TestWhatNeverFitsHoldsUpNobody(t *testing.T) {
+	d, clock := tight(t, storetest.SQLite(t), 300)
+	d.decide(d.ask("un", "starter"))
+	huge := d.ask("grand", "large") // 512 MiB of 300
+	if !d.decide(huge) {
+		t.Fatal("it fits")
+	}
+	clock.Advance(40 * 24 * time.Hour)
+	d.observe(300)
+	if d.decide(d.ask("petit", "starter")) {
+		t.Error("one that fits waits behind one that never will")
+	}
+	d.observe(1000) // once there are more nodes, it is first in line, and nobody passes it
+	d.observe(700)
+	if !d.decide(d.ask("autre", "starter")) {
+		t.Error("after 30 days somebody still passed")
+	}
+}
+
 // Of whom nothing can be made any more, nobody is held up.
 func TestWhatIsGoneHoldsUpNobody(t *testing.T) {
 	d, _ := tight(t, storetest.SQLite(t), 10)

@@ -38,7 +38,8 @@ func (c *Control) waiting(tx *store.Tx) ([]inLine, error) {
 
 // serve promises room to those in line that fit, the first first, and returns their positions. Smaller ones pass one that
 // does not fit: room that it cannot use is of no use to it. But somebody who waited for patience would wait for ever
-// where small ones keep coming, so none passes that one: open says whether others may still be promised what is left.
+// where small ones keep coming, so none passes that one: open says whether others may still be promised what is left. What
+// would not even fit on the empty cluster keeps nobody waiting: no space that goes makes room for it.
 func (r *room) serve(line []inLine, now time.Time) (served []int, open bool) {
 	for n, w := range line {
 		switch {
@@ -46,7 +47,7 @@ func (r *room) serve(line []inLine, now time.Time) (served []int, open bool) {
 		case r.fits(w.need):
 			r.take(w.need)
 			served = append(served, n)
-		case now.Sub(w.WaitingSince) >= patience:
+		case now.Sub(w.WaitingSince) >= patience && r.Fits(hosting.Resources{}, w.need, r.overcommit):
 			return served, false
 		}
 	}

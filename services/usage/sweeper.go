@@ -106,7 +106,7 @@ func (s *Sweeper) Once(ctx context.Context) (Swept, error) {
 	w.stop = stop
 	var looking sync.WaitGroup
 	for range s.Concurrency {
-		looking.Go(func() { w.look(claiming) })
+		looking.Go(func() { w.look(ctx, claiming) })
 	}
 	recorded := make(chan struct{})
 	go func() {
@@ -157,6 +157,7 @@ type sweep struct {
 
 	mu    sync.Mutex
 	back  []Due // claimed and not looked at
+	late  []Due // at whose look the cluster did not answer
 	swept Swept
 }
 
@@ -188,26 +189,33 @@ func (w *sweep) giveBack(due ...Due) {
 	w.back = append(w.back, due...)
 }
 
-// putBack plans a look soon at what was claimed for nothing, also when frama is asked to stop.
+// putBack plans a look soon at what was claimed for nothing, also when frama is asked to stop. What ended the sweep comes
+// after all that it held up: the cluster may refuse to answer for one instance alone, and that one must not be the first again.
 func (w *sweep) putBack(ctx context.Context) {
-	if len(w.back) == 0 {
-		return
-	}
 	at := w.Now()
 	if ctx.Err() == nil {
 		at = at.Add(pause)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := w.Ledger.PutBack(ctx, w.back, at); err != nil {
-		w.Log.Warn("instances that were not measured wait for their next turn", "instances", len(w.back), "error", err)
+	for _, part := range []struct {
+		due []Due
+		at  time.Time
+	}{{w.back, at.Add(-time.Second)}, {w.late, at}} {
+		if len(part.due) == 0 {
+			continue
+		}
+		if err := w.Ledger.PutBack(ctx, part.due, part.at); err != nil {
+			w.Log.Warn("instances that were not measured wait for their next turn", "instances", len(part.due), "error", err)
+		}
 	}
 }
 
-// look measures what it is handed, one after the other.
-func (w *sweep) look(ctx context.Context) {
+// look measures what it is handed, one after the other, until claiming ends. What it looks at then is not cut off: where the
+// cluster answers, it is measured.
+func (w *sweep) look(ctx, claiming context.Context) {
 	for d := range w.due {
-		if ctx.Err() != nil {
+		if claiming.Err() != nil {
 			w.giveBack(d)
 			continue
 		}
@@ -220,7 +228,9 @@ func (w *sweep) look(ctx context.Context) {
 			w.swept.Lost++
 			w.mu.Unlock()
 		default:
-			w.giveBack(d)
+			w.mu.Lock()
+			w.late = append(w.late, d)
+			w.mu.Unlock()
 			w.stop(err)
 		}
 	}
@@ -254,8 +264,12 @@ func (w *sweep) once(ctx context.Context, d Due) (hosting.Measurement, error) {
 	defer late.Stop()
 	select {
 	case r := <-done:
-		if r.err == nil && r.m.InstanceID != d.Instance.ID {
+		switch {
+		case r.err == nil && r.m.InstanceID != d.Instance.ID:
 			w.Log.Error("a measurement was of another instance: please report it", "job", d.Instance.Job)
+			return r.m, errLost
+		case r.err != nil && limited.Err() != nil && ctx.Err() == nil: // which says nothing about the cluster
+			w.Log.Warn("measuring an instance took too long; it waits for its next turn", "job", d.Instance.Job, "after", within, "error", r.err)
 			return r.m, errLost
 		}
 		return r.m, r.err

@@ -256,6 +256,54 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// TestOneInstanceOutOfReach: the cluster answers for all instances but one, whose variable it cannot read any more. The others
+// are measured all the same, though they are slower and their turn comes later.
+func TestOneInstanceOutOfReach(t *testing.T) {
+	at := clock()()
+	p, b := newPaper(50, func() time.Time { return at }), &book{}
+	p.due()
+	for range 3 {
+		s := sweeper(p, b)
+		s.Concurrency = 8
+		s.Measure = func(ctx context.Context, i hosting.Instance) (hosting.Measurement, error) {
+			if i.ID == p.order[0] {
+				return hosting.Measurement{}, errors.New("its variable cannot be decrypted")
+			}
+			select {
+			case <-ctx.Done():
+				return hosting.Measurement{}, ctx.Err()
+			case <-time.After(time.Millisecond):
+				return measured(ctx, i)
+			}
+		}
+		if _, err := s.Once(t.Context()); err == nil {
+			t.Error("nobody is told")
+		}
+		at = at.Add(pause)
+	}
+	if len(b.seen) != 49 {
+		t.Errorf("%d of 49 were measured", len(b.seen))
+	}
+}
+
+// TestSlowInstance: one that takes all the time there is ends no sweep.
+func TestSlowInstance(t *testing.T) {
+	p, b := newPaper(20, clock()), &book{}
+	p.due()
+	s := sweeper(p, b)
+	s.Within = 20 * time.Millisecond
+	s.Measure = func(ctx context.Context, i hosting.Instance) (hosting.Measurement, error) {
+		if i.ID == p.order[3] {
+			<-ctx.Done()
+			return hosting.Measurement{}, ctx.Err()
+		}
+		return measured(context.WithoutCancel(ctx), i)
+	}
+	if swept, err := s.Once(t.Context()); err != nil || swept.Measured != 19 || swept.Lost != 1 {
+		t.Errorf("%+v, %v", swept, err)
+	}
+}
+
 // TestStop: frama is asked to stop. What was found is recorded, and who was claimed is due at once for the next one.
 func TestStop(t *testing.T) {
 	p, b := newPaper(1000, clock()), &book{}
