@@ -61,6 +61,17 @@ func day(t time.Time) string {
 	return t.Local().Format(time.DateOnly)
 }
 
+// grown writes by how much a value of a metric went up or down.
+func grown(metric string, by int64) string {
+	switch {
+	case by > 0:
+		return "+" + hosting.Figure(metric, by)
+	case by < 0:
+		return "-" + hosting.Figure(metric, -by) // -1 alone stands for no limit
+	}
+	return hosting.Figure(metric, 0)
+}
+
 // percent writes thousandths.
 func percent(permille int) string {
 	return strconv.FormatFloat(float64(permille)/10, 'f', -1, 64) + " %"

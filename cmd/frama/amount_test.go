@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -50,6 +51,26 @@ func TestFigure(t *testing.T) {
 			t.Fatalf("%d is shown as %q, which means %d", value, text, back)
 		}
 	})
+}
+
+func TestGrown(t *testing.T) {
+	for _, c := range []struct {
+		metric string
+		by     int64
+		want   string
+	}{{"accounts", 3, "+3"}, {"accounts", 0, "0"}, {"accounts", -1, "-1"}, {"storage", -1, "-1 B"}, {"storage", 3 << 29, "+1.5 GiB"}} {
+		if got := grown(c.metric, c.by); got != c.want {
+			t.Errorf("grown(%s, %d) = %q, want %q", c.metric, c.by, got, c.want)
+		}
+	}
+}
+
+// TestPointLabel: the day of a point is the day of UTC it stands for, wherever the terminal is.
+func TestPointLabel(t *testing.T) {
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).In(time.FixedZone("west", -4*3600))
+	if got := pointLabel(at, 24*time.Hour); got != "2026-03-01" {
+		t.Errorf("the day is shown as %s", got)
+	}
 }
 
 func TestBar(t *testing.T) {

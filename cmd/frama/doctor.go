@@ -33,7 +33,7 @@ type finding struct {
 func newDoctorCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", GroupID: "admin", Args: cobra.NoArgs, Short: "Checks everything frama depends on, and says how to mend it",
-		Long:    "Checks database, disk, Nomad and its ACL, ACME directory, mail server, backing servers, DNS, ingress and clock. It changes nothing.",
+		Long:    "Checks database, disk, Nomad and its ACL, ACME directory, mail server, backing servers, DNS, ingress, clock, plans and measuring. It changes nothing.",
 		Example: "  frama doctor\n  frama doctor --json | jq '.[] | select(.ok | not)'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := c.load()
@@ -93,6 +93,9 @@ func (c *cli) examine(ctx context.Context, conf config) []finding {
 	add(examineDNS(ctx, conf.Platform.Domain))
 	if a.store != nil {
 		add(a.examineEdges(ctx))
+		if a.checkSchema(ctx) == nil {
+			add(a.examinePlans(ctx), a.examineUsage(ctx))
+		}
 	}
 	return all
 }

@@ -70,7 +70,7 @@ func TestGrowthIsStoppedGently(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.reconfigure(func(text string) string {
-		return strings.Replace(text, "[catalogue]\n", "[catalogue]\ndirs = ["+quoteJS(plans)+"]\n", 1) + tomlTable("usage", "every", "24h")
+		return strings.NewReplacer("[catalogue]\n", "[catalogue]\ndirs = ["+quoteJS(plans)+"]\n", `every = "1m"`, `every = "24h"`).Replace(text)
 	})
 	frama := buildFrama(t, "1.0.0-test")
 	b.mustFrama(frama, "", "migrate")

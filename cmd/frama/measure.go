@@ -89,6 +89,8 @@ func (a *app) prober() (*measure.Prober, error) {
 func (a *app) sweeper(p *measure.Prober) *usage.Sweeper {
 	return &usage.Sweeper{
 		Ledger: ledger{a.store}, Measure: p.Measure, Record: a.control.RecordUsage, Every: a.config.Usage.Every,
+		// An instance is given three times the time of a probe, and the cluster once more to say what its secrets are.
+		Within:      max(5*time.Minute, 5*a.config.Usage.Timeout),
 		Concurrency: a.config.Usage.Concurrency, Now: now, Log: a.log,
 	}
 }

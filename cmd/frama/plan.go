@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -109,11 +108,7 @@ func (c *cli) writePlanChange(w io.Writer, change control.PlanChange) {
 			change.New.Version, limits(change.New.Limits), thresholds(change.New.Thresholds))
 	}
 	if change.Problem != "" {
-		text := change.Problem
-		if words, err := locale.Load(); err == nil {
-			text = words.T("en", change.Problem, change.Plan, change.New.Version, change.Current.Version)
-		}
-		fmt.Fprintf(w, "  It cannot be applied: %s\n", text)
+		fmt.Fprintf(w, "  It cannot be applied: %s\n", planProblem(change))
 	}
 	if len(change.Affected) > 0 {
 		t := newTable(w, "  SPACE", "METRIC", "USED", "LIMIT NOW", "THEN", "LEVEL NOW", "THEN")
@@ -128,6 +123,15 @@ func (c *cli) writePlanChange(w io.Writer, change control.PlanChange) {
 	if change.Effects == 0 {
 		fmt.Fprintln(w, "  No space is affected.")
 	}
+}
+
+// planProblem says why a change cannot be applied.
+func planProblem(change control.PlanChange) string {
+	words, err := locale.Load()
+	if err != nil {
+		return change.Problem
+	}
+	return words.T("en", change.Problem, change.Plan, change.New.Version, change.Current.Version)
 }
 
 func newPlanApplyCommand(c *cli) *cobra.Command {
@@ -157,7 +161,7 @@ func newPlanApplyCommand(c *cli) *cobra.Command {
 				c.writePlanChange(c.out, change)
 			}
 			if change.Problem != "" {
-				return errors.New("nothing was changed: see above what has to be mended in " + change.Where)
+				return fmt.Errorf("nothing was changed: %s (%s)", planProblem(change), change.Where)
 			}
 			if err := c.agree(yes, fmt.Sprintf("Put version %d of %s in force?", change.New.Version, change.Plan)); err != nil {
 				return err

@@ -206,7 +206,9 @@ func (p *platform) writeConfig() (config, error) {
 		tomlTable("edge", "listen", local(edgePort), "server", "http://"+local(edgePort), "name", "dev", "data", filepath.Join(o.data, "edge"),
 			"http", local(o.http), "https", local(o.https), "probe_address", local(o.https)) +
 		tomlTable("smtp", "host", host, "port", port, "tls", "none", "from", "frama <frama@frama.localhost>") +
-		tomlTable("catalogue", "variant", "native") + p.backingConfig()
+		tomlTable("catalogue", "variant", "native") +
+		// Who tries things out sees what they use within a minute.
+		tomlTable("usage", "every", "1m", "archive", filepath.Join(o.data, "archive")) + p.backingConfig()
 	if err := os.WriteFile(p.configFile(), []byte(text), 0o600); err != nil {
 		return config{}, fmt.Errorf("write the configuration: %w", err)
 	}

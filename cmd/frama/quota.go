@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -34,6 +35,9 @@ func newQuotaListCommand(c *cli) *cobra.Command {
 				if err := oneOf("--level", level, strs(hosting.Levels())); err != nil {
 					return err
 				}
+			}
+			if order == control.QuotaUnused && level+metric != "" {
+				return usageError{errors.New("--level and --metric say nothing about unused spaces, which are listed once each: leave them out, or choose another --order")}
 			}
 			a, err := c.open(cmd.Context())
 			if err != nil {
@@ -72,10 +76,7 @@ func writeQuotas(w io.Writer, page control.QuotaPage, order string, narrowed boo
 	for _, r := range page.Rows {
 		growth := "-"
 		if q := r.Quota; q.MonthAgo >= 0 {
-			growth = hosting.Figure(q.Metric, q.Used-q.MonthAgo)
-			if q.Used > q.MonthAgo {
-				growth = "+" + growth
-			}
+			growth = grown(q.Metric, q.Used-q.MonthAgo)
 		}
 		share := ""
 		if r.Quota.Limit >= 0 {

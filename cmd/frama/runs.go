@@ -16,7 +16,7 @@ func newRunCommand(c *cli) *cobra.Command {
 
 func newRunListCommand(c *cli) *cobra.Command {
 	var state string
-	states := []string{"ready", "running", "parked", "done"}
+	states := []string{"ready", "running", "parked", "done", "withdrawn"}
 	cmd := &cobra.Command{
 		Use: "list", Args: cobra.NoArgs, Short: "Lists runs, the newest first",
 		Example: "  frama run list --state parked",

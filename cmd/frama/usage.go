@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -30,6 +31,9 @@ func newUsageShowCommand(c *cli) *cobra.Command {
 			}
 			if metric != "" {
 				return c.showHistory(cmd, args[0], metric, span)
+			}
+			if cmd.Flags().Changed("range") {
+				return usageError{errors.New("--range is for a curve: say of what with --history METRIC, e.g. --history storage")}
 			}
 			return c.onUsage(cmd, args[0], func(w io.Writer, v control.UsageView) {
 				t := newTable(w, "APPLICATION", "METRIC", "VALUE", "MEASURED", "PROBLEM")
@@ -72,10 +76,7 @@ func (c *cli) showHistory(cmd *cobra.Command, space, metric, span string) error 
 			fmt.Fprintf(w, "No %s measured in this range.\n", metric)
 			return
 		}
-		format, highest := time.DateOnly, int64(1)
-		if h.Step < 24*time.Hour {
-			format = time.DateTime
-		}
+		highest := int64(1)
 		for _, p := range h.Points {
 			highest = max(highest, p.Max)
 		}
@@ -84,10 +85,19 @@ func (c *cli) showHistory(cmd *cobra.Command, space, metric, span string) error 
 		}
 		t := newTable(w, "FROM", "LAST", "MOST", strings.TrimSpace("0 to "+hosting.Figure(h.Metric, highest)))
 		for _, p := range h.Points {
-			t.row(p.At.Local().Format(format), hosting.Figure(h.Metric, p.Last), hosting.Figure(h.Metric, p.Max), bar(int(float64(p.Last)/float64(highest)*1000), 40))
+			t.row(pointLabel(p.At, h.Step), hosting.Figure(h.Metric, p.Last), hosting.Figure(h.Metric, p.Max), bar(int(float64(p.Last)/float64(highest)*1000), 40))
 		}
 		t.flush()
 	})
+}
+
+// pointLabel says when a point of a curve begins. Days are those of UTC: in local time west of it they would have the name of
+// the day before.
+func pointLabel(at time.Time, step time.Duration) string {
+	if step < 24*time.Hour {
+		return at.Local().Format(time.DateTime)
+	}
+	return at.UTC().Format(time.DateOnly)
 }
 
 func newUsageMeasureCommand(c *cli) *cobra.Command {

@@ -142,7 +142,7 @@ func (d *draft) date(name string) (string, bool) {
 	if err != nil {
 		d.fail(fmt.Errorf("argument %q: %w", name, err))
 	}
-	return d.options.Locale.Date(d.mail.Lang, t), true
+	return d.options.Locale.Date(d.mail.Lang, t.Local()), true // the day that pages name, too
 }
 
 // number returns an argument that is a whole number, false where it is missing.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"framagit.org/frama/frama/services/mail"
 	"framagit.org/frama/frama/services/store"
@@ -98,3 +99,16 @@ func set(name, value string) func(*store.Mail) {
 }
 
 func unset(name string) func(*store.Mail) { return func(m *store.Mail) { delete(m.Args, name) } }
+
+// TestDatesAreThoseOfTheHost: letters name the day that pages name, also where it is tomorrow already.
+func TestDatesAreThoseOfTheHost(t *testing.T) {
+	before := time.Local
+	time.Local = time.FixedZone("CET", 3600)
+	defer func() { time.Local = before }()
+	m := sample(mail.TemplateQuotaFull, "en")
+	set(mail.ArgStops, "2026-12-05T23:30:00Z")(&m)
+	got, err := newRenderer(t).Render(m)
+	if err != nil || !strings.Contains(got.Text, "until 6\u00a0December 2026") {
+		t.Errorf("%v\n%s", err, got.Text)
+	}
+}

@@ -45,7 +45,7 @@ func sample(template, lang string) store.Mail {
 			mail.ArgGauges:      `[{"metric":"storage","used":37366000000,"limit":42949672960},{"metric":"accounts","used":12,"limit":50}]`,
 			mail.ArgShares:      `[{"title":"Nuage","value":36000000000},{"title":"Pads","value":1366000000}]`,
 			mail.ArgGraceDays:   "14", mail.ArgStops: "2026-12-06T10:00:00Z", mail.ArgOver: "150", mail.ArgBelow: "95",
-			mail.ArgUntil: "2027-06-30T00:00:00Z", mail.ArgMetric: "storage", mail.ArgWanted: "64424509440",
+			mail.ArgUntil: "2027-06-30T12:00:00Z", mail.ArgMetric: "storage", mail.ArgWanted: "64424509440",
 			mail.ArgCount: "1204", mail.ArgObjects: `["Compte rendu du 3 mars","buvette-2019","voir http://pourriel.example"]`, mail.ArgUnusedDays: "730",
 		},
 	}

@@ -17,6 +17,7 @@ type Tally struct {
 	Stopped, StopProblems                                  int            // instances whose growth is to be stopped, and those where that fails
 	Series, Unmeasured                                     int            // instances that are measured, and those of which three looks in a row gave nothing
 	OldestMeasured                                         time.Time      // of the others
+	Broken                                                 int            // instances of whose history something cannot be read
 	Storage                                                int64          // bytes, in all spaces
 	Asks                                                   int            // wishes for more that wait for an answer
 	Edges                                                  []EdgeSeen
@@ -59,6 +60,7 @@ func (tx *Tx) Tally() (t Tally, err error) {
 		{&t.StopProblems, `SELECT COUNT(*) FROM instance WHERE stop_problem <> ''`},
 		{&t.Series, `SELECT COUNT(*) FROM usage_series`},
 		{&t.Unmeasured, `SELECT COUNT(*) FROM usage_series WHERE failures >= 3`},
+		{&t.Broken, `SELECT COUNT(*) FROM usage_series WHERE broken <> ''`},
 		{&t.Asks, `SELECT COUNT(*) FROM quota_ask WHERE state = 'open'`},
 	} {
 		if *c.to, err = one(tx, value[int], c.query); err != nil {

@@ -75,7 +75,7 @@ func (c *tally) Collect(ch chan<- prometheus.Metric) {
 		counts map[string]int
 	}{
 		{"request", words(hosting.RequestStates()), t.Requests}, {"space", words(hosting.SpaceStates()), t.Spaces},
-		{"run", []string{"ready", "running", "parked", "done"}, t.Runs},
+		{"run", []string{"ready", "running", "parked", "done", "withdrawn"}, t.Runs},
 		{"instance", words([]hosting.Health{hosting.HealthUnknown, hosting.HealthPending, hosting.HealthHealthy, hosting.HealthUnhealthy}), t.Instances},
 		{"certificate", words([]hosting.CertificateState{hosting.CertificateWanted, hosting.CertificateValid}), t.Certificates},
 		{"mail", []string{"waiting", "sent", "failed"}, t.Mails},

@@ -144,6 +144,28 @@ func TestTraces(t *testing.T) {
 	}
 }
 
+// TestLostTraces: a collector that does not answer is told of once, in frama's own log.
+func TestLostTraces(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	defer server.Close()
+	var b bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&b, nil))
+	tel, err := telemetry.New(t.Context(), telemetry.Options{Version: "1", Endpoint: server.URL, Ratio: 1, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 600 { // more than one batch
+		_, end := tel.Step(t.Context(), "u1", "provision", "jobs")
+		end("done")
+	}
+	if err := tel.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if strings.Count(b.String(), "traces cannot be sent") != 1 {
+		t.Errorf("the log: %s", b.String())
+	}
+}
+
 // TestNoTraces: without an endpoint nothing is sent and nothing is held up; one that cannot work is refused.
 func TestNoTraces(t *testing.T) {
 	tel, err := telemetry.New(t.Context(), telemetry.Options{})

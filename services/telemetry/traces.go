@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,10 +40,28 @@ func tracing(ctx context.Context, o Options) (trace.Tracer, func(context.Context
 		return nil, nil, fmt.Errorf("traces: %w", err)
 	}
 	provider := sdk.NewTracerProvider(
-		sdk.WithBatcher(exporter), sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(o.Ratio))),
+		sdk.WithBatcher(&teller{SpanExporter: exporter, log: o.Log}), sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(o.Ratio))),
 		sdk.WithResource(resource.NewSchemaless(attribute.String("service.name", "frama"), attribute.String("service.version", o.Version))),
 	)
 	return provider.Tracer("framagit.org/frama/frama"), provider.Shutdown, nil
+}
+
+// teller tells in frama's own log that traces cannot be sent: once, until they can again. They are lost, and nothing else is.
+type teller struct {
+	sdk.SpanExporter
+
+	log *slog.Logger
+	bad bool // the last ones could not be sent; exports never overlap
+}
+
+// ExportSpans implements sdk.SpanExporter.
+func (t *teller) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	err := t.SpanExporter.ExportSpans(ctx, spans)
+	if err != nil && !t.bad {
+		t.log.Warn("traces cannot be sent: see whether the collector at tracing.endpoint answers", "error", err)
+	}
+	t.bad = err != nil
+	return nil
 }
 
 // methods are those of the routes, and what browsers and monitors ask beside.

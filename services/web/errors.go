@@ -48,7 +48,7 @@ func (s *site) failure(c *fiber.Ctx, err error) failure {
 	var known *hosting.Error
 	if errors.As(err, &known) && known.Code != hosting.Internal {
 		if known.Err != nil {
-			s.Log.Warn("refused", "id", v.ID, "error", known.Error())
+			s.Log.WarnContext(c.UserContext(), "refused", "id", v.ID, "error", known.Error())
 		}
 		return failure{Status: statusOf(known.Code), Message: s.Locale.T(v.Lang, known.Key, known.Args...)}
 	}

@@ -162,6 +162,9 @@ func (s *site) draw(c *fiber.Ctx, v curve, span string) (template.HTML, bool) {
 	}
 	write := func(n int64) string { return amount(lang, v.Metric, n) }
 	day := func(t time.Time) string { return locale.Day(t.Local()) }
+	if v.Step >= 24*time.Hour {
+		day = func(t time.Time) string { return locale.Day(t.UTC()) } // points are days of UTC
+	}
 	first := line.Points[0].At
 	desc := s.t(c, "usage.curve_desc", day(first), day(v.Last.At), write(v.Points[0].Last), write(v.Last.Last), write(least), write(most))
 	if v.Limit >= 0 {

@@ -25,6 +25,7 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		test func(bundle)
 	}{
 		{"capacity", capacity},
+		{"tally", tally},
 		{"reserved room", reserved},
 		{"turns", turns},
 		{"requests that wait for room", waitingRequests},
