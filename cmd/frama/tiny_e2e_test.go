@@ -87,6 +87,10 @@ job "app" {
     network {
       port "http" { static = var.port }
     }
+    # Nomad's default of 300 MiB, for each of some two hundred, is more than a small machine has.
+    ephemeral_disk {
+      size = 10
+    }
     volume "data" {
       type            = "host"
       source          = var.volume
