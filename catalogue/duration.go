@@ -9,6 +9,9 @@ import (
 
 const day = 24 * time.Hour
 
+// mostDays is how many days are read: from 106 752 on, a time.Duration would begin anew and pass for a short one.
+const mostDays = 100_000
+
 var durationText = regexp.MustCompile(`^([0-9]{1,6})([dh])$`)
 
 // duration reads days or hours, as "14d" or "36h", within bounds. It is 0 when there is none.
@@ -41,6 +44,9 @@ func parseDuration(s string) (time.Duration, bool) {
 		return 0, false
 	}
 	if m[2] == "d" {
+		if n > mostDays {
+			return 0, false
+		}
 		return time.Duration(n) * day, true
 	}
 	return time.Duration(n) * time.Hour, true

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,9 +35,9 @@ func newPlanListCommand(c *cli) *cobra.Command {
 				return err
 			}
 			return c.print(plans, func(w io.Writer) {
-				t := newTable(w, "PLAN", "VERSION", "IN FORCE SINCE", "BY", "LIMITS", "THRESHOLDS")
+				t := newTable(w, "PLAN", "VERSION", "IN FORCE SINCE", "BY", "LIMITS", "THRESHOLDS", "RETENTION")
 				for _, p := range plans {
-					t.row(p.Plan, fmt.Sprint(p.Version), day(p.AppliedAt), p.AppliedBy, limits(p.Limits), thresholds(p.Thresholds))
+					t.row(p.Plan, fmt.Sprint(p.Version), day(p.AppliedAt), p.AppliedBy, limits(p.Limits), thresholds(p.Thresholds), retention(p.Retention))
 				}
 				t.flush()
 			})
@@ -61,7 +62,7 @@ func thresholds(all []hosting.Threshold) string {
 	for _, t := range all {
 		text := fmt.Sprintf("%s %d %%", t.Level, t.At)
 		if t.Stops {
-			text += fmt.Sprintf(" (growth stops after %d days)", int(t.Grace.Hours()/24))
+			text += fmt.Sprintf(" (growth stops after %s)", daysOrHours(t.Grace))
 			if t.Grace == 0 {
 				text = fmt.Sprintf("%s %d %% (growth stops)", t.Level, t.At)
 			}
@@ -69,6 +70,26 @@ func thresholds(all []hosting.Threshold) string {
 		list = append(list, text)
 	}
 	return strings.Join(list, ", ")
+}
+
+// retention writes what is removed when nobody changes it.
+func retention(rules []hosting.RetentionRule) string {
+	var list []string
+	for _, r := range rules {
+		list = append(list, fmt.Sprintf("%s removed after %s without a change, announced %s before", r.Metric, daysOrHours(r.Unused), daysOrHours(r.Announce)))
+	}
+	if len(list) == 0 {
+		return "nothing is removed"
+	}
+	return strings.Join(list, ", ")
+}
+
+// daysOrHours writes a duration of a plan, which is whole hours.
+func daysOrHours(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	}
+	return fmt.Sprintf("%d hours", d/time.Hour)
 }
 
 func newPlanDiffCommand(c *cli) *cobra.Command {
@@ -101,11 +122,12 @@ with a higher version is put in force by frama plan apply.`,
 
 func (c *cli) writePlanChange(w io.Writer, change control.PlanChange) {
 	if change.Current == nil {
-		fmt.Fprintf(w, "plan %s version %d (%s) is new: %s; %s\n", change.Plan, change.New.Version, change.Where, limits(change.New.Limits), thresholds(change.New.Thresholds))
+		fmt.Fprintf(w, "plan %s version %d (%s) is new: %s; %s; %s\n", change.Plan, change.New.Version, change.Where, limits(change.New.Limits), thresholds(change.New.Thresholds),
+			retention(change.New.Retention))
 	} else {
-		fmt.Fprintf(w, "plan %s, %d spaces (%s)\n  in force: version %d: %s; %s\n  file:     version %d: %s; %s\n", change.Plan, change.Spaces, change.Where,
-			change.Current.Version, limits(change.Current.Limits), thresholds(change.Current.Thresholds),
-			change.New.Version, limits(change.New.Limits), thresholds(change.New.Thresholds))
+		fmt.Fprintf(w, "plan %s, %d spaces (%s)\n  in force: version %d: %s; %s; %s\n  file:     version %d: %s; %s; %s\n", change.Plan, change.Spaces, change.Where,
+			change.Current.Version, limits(change.Current.Limits), thresholds(change.Current.Thresholds), retention(change.Current.Retention),
+			change.New.Version, limits(change.New.Limits), thresholds(change.New.Thresholds), retention(change.New.Retention))
 	}
 	if change.Problem != "" {
 		fmt.Fprintf(w, "  It cannot be applied: %s\n", planProblem(change))
@@ -121,7 +143,7 @@ func (c *cli) writePlanChange(w io.Writer, change control.PlanChange) {
 		fmt.Fprintf(w, "  and %d more limits of spaces\n", more)
 	}
 	if change.Effects == 0 {
-		fmt.Fprintln(w, "  No space is affected.")
+		fmt.Fprintln(w, "  No space gets another limit or level.")
 	}
 }
 

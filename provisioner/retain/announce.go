@@ -69,7 +69,7 @@ func (l *look) unused(ctx context.Context, k kind, names []string, skip map[stri
 		}
 		at, err := l.changed(ctx, k, name)
 		if ctx.Err() != nil {
-			if n > 0 {
+			if l.after = l.prior; n > 0 {
 				l.after = k.Metric + ":" + names[n-1]
 			}
 			return found, nil
