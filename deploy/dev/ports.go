@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -64,8 +65,12 @@ const (
 	freeMax = 32000
 )
 
-// FreePorts returns n ports of 127.0.0.1 that are free now, all different. They are drawn by chance, so that two
-// processes that look at the same time hardly ever find the same.
+// handedOut are the ports that this process was given before. The parts of a platform start at once, and one that was
+// given a port listens on it only a moment later: until then it looks free to the others.
+var handedOut sync.Map
+
+// FreePorts returns n ports of 127.0.0.1 that are free now, all different, and different from those of earlier calls. They are
+// drawn by chance, so that two processes that look at the same time hardly ever find the same.
 func FreePorts(n int) ([]int, error) {
 	var ports []int
 	for range 1000 {
@@ -73,6 +78,9 @@ func FreePorts(n int) ([]int, error) {
 			return ports, nil
 		}
 		port := freeMin + rand.IntN(freeMax-freeMin)
+		if _, before := handedOut.LoadOrStore(port, true); before {
+			continue
+		}
 		l, err := net.Listen("tcp", Port{Number: port}.Address())
 		if err != nil {
 			continue
