@@ -86,7 +86,11 @@ func writeQuotas(w io.Writer, page control.QuotaPage, order string, narrowed boo
 		if r.Problems > 0 {
 			problems = fmt.Sprint(r.Problems)
 		}
-		t.row(r.Space.Slug, r.Quota.Metric, hosting.Figure(r.Quota.Metric, r.Quota.Used), hosting.Figure(r.Quota.Metric, r.Quota.Limit), share, string(r.Quota.Level),
+		used := hosting.Figure(r.Quota.Metric, r.Quota.Used)
+		if r.Quota.MeasuredAt.IsZero() {
+			used, share = "not measured", ""
+		}
+		t.row(r.Space.Slug, r.Quota.Metric, used, hosting.Figure(r.Quota.Metric, r.Quota.Limit), share, string(r.Quota.Level),
 			growth, day(r.ActiveAt), problems)
 	}
 	t.flush()
@@ -114,6 +118,9 @@ func newQuotaShowCommand(c *cli) *cobra.Command {
 					from := "plan"
 					if q.Exception != nil {
 						from = "exception, until " + day(q.Exception.ExpiresAt)
+						if q.Exception.ExpiresAt.IsZero() {
+							from = "exception, for good"
+						}
 					}
 					used := hosting.Figure(q.Metric, q.Used)
 					if q.MeasuredAt.IsZero() {

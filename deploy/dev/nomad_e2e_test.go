@@ -270,7 +270,8 @@ func TestNomadDeniesWhatFramaDoesNotNeed(t *testing.T) {
 		{"frama", n.asFrama(), http.MethodPut, "/v1/namespace/mine", map[string]string{"Name": "mine"}, false},
 		{"frama", n.asFrama(), http.MethodGet, "/v1/acl/tokens", nil, false},
 		{"frama", n.asFrama(), http.MethodPut, "/v1/node/" + n.NodeID + "/drain", map[string]any{}, false},
-		{"frama", n.asFrama(), http.MethodGet, "/v1/operator/scheduler/configuration", nil, false},
+		{"frama", n.asFrama(), http.MethodGet, "/v1/operator/scheduler/configuration", nil, true}, // frama doctor looks at oversubscription
+		{"frama", n.asFrama(), http.MethodPut, "/v1/operator/scheduler/configuration", map[string]any{}, false},
 	} {
 		err := c.api.call(t.Context(), c.method, c.path, c.in, nil)
 		if denied := isStatus(err, http.StatusForbidden); denied == c.allowed || c.allowed && err != nil {
