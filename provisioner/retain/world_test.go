@@ -239,6 +239,7 @@ type etherpad struct {
 	names    []any                       // what it lists instead
 	times    map[string]string           // what it says instead, in JSON
 	removed  []string
+	watch    func(op string) // is told of each request
 	asked    map[string]int
 	onRemove func(name string, p *pad)
 }
@@ -270,6 +271,9 @@ func (e *etherpad) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	e.asked[op]++
 	fail := e.fail[op]
+	if e.watch != nil {
+		e.watch(op)
+	}
 	e.mu.Unlock()
 	if fail != nil {
 		fail(w, r)

@@ -36,31 +36,30 @@ type paperVolume struct {
 	known       bool
 }
 
-func (p *paper) step(vol *os.File) (*paperVolume, error) {
+func (p *paper) step(vol *os.File, do func(v *paperVolume)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.after == 0 {
-		return nil, errKilled
+		return errKilled
 	}
 	p.after--
 	name := filepath.Base(vol.Name())
 	if p.vols[name] == nil {
 		p.vols[name] = &paperVolume{}
 	}
-	return p.vols[name], nil
+	do(p.vols[name])
+	return nil
 }
 
 func (p *paper) String() string          { return "paper" }
 func (p *paper) enforced(*os.File) error { return p.refuses }
 func (p *paper) claim(_, vol *os.File) error {
-	v, err := p.step(vol)
-	if err == nil {
-		v.claimed = true
-	}
-	return err
+	return p.step(vol, func(v *paperVolume) { v.claimed = true })
 }
 
 func (p *paper) make(dir *os.File, id string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.after == 0 {
 		return errKilled
 	}
@@ -73,39 +72,25 @@ func (p *paper) make(dir *os.File, id string) error {
 }
 
 func (p *paper) limit(vol *os.File) (limit, used int64, err error) {
-	v, err := p.step(vol)
-	if err != nil {
-		return 0, 0, err
-	}
-	return v.limit, v.used, nil
+	err = p.step(vol, func(v *paperVolume) { limit, used = v.limit, v.used })
+	return limit, used, err
 }
 
 func (p *paper) setLimit(vol *os.File, bytes int64) error {
-	v, err := p.step(vol)
-	if err == nil {
-		v.limit = bytes
-	}
-	return err
+	return p.step(vol, func(v *paperVolume) { v.limit = bytes })
 }
 
-func (p *paper) read(vol *os.File) (record, bool, error) {
-	v, err := p.step(vol)
-	if err != nil {
-		return record{}, false, err
-	}
-	return v.record, v.known, nil
+func (p *paper) read(vol *os.File) (r record, known bool, err error) {
+	err = p.step(vol, func(v *paperVolume) { r, known = v.record, v.known })
+	return r, known, err
 }
 
 func (p *paper) write(vol *os.File, r record) error {
-	v, err := p.step(vol)
-	if err == nil {
-		v.record, v.known = r, true
-	}
-	return err
+	return p.step(vol, func(v *paperVolume) { v.record, v.known = r, true })
 }
 
 func (p *paper) remove(f *Folder, name string, vol *os.File) error {
-	if _, err := p.step(vol); err != nil {
+	if err := p.step(vol, func(*paperVolume) {}); err != nil {
 		return err
 	}
 	return f.root.RemoveAll(name)
