@@ -117,14 +117,21 @@ func TestExceptionsAtOnce(t *testing.T) {
 	})
 }
 
+// lives is how many lives of limits are drawn for each database.
+const lives = 25
+
 // TestWhateverHappensToLimits draws lives of two spaces, with all that changes how they stand, and checks after each step that
 // nothing was deleted, that instances are stopped when, and only when, a limit says so, and that mails are few.
 func TestWhateverHappensToLimits(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		h := newHouse(t, dsn)
-		n := 0
+		n, broken := 0, false
 		rapid.Check(t, func(rt *rapid.T) {
-			n++
+			// Each life weighs all before it again; a failure has as many as it takes to find the shortest.
+			if n++; n > lives && !broken {
+				return
+			}
+			defer func() { broken = broken || rt.Failed() }()
 			l := &life{T: rt, house: h, version: 1}
 			l.reset()
 			for _, slug := range []string{"un", "deux"} {
