@@ -23,7 +23,6 @@ import (
 	"framagit.org/frama/frama/provisioner/nomad"
 	"framagit.org/frama/frama/services/auth"
 	"framagit.org/frama/frama/services/control"
-	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/seal"
 	"framagit.org/frama/frama/services/store"
 )
@@ -93,7 +92,7 @@ func (c *cli) wire(ctx context.Context, conf config, sealKey func(path string) (
 		LinkKey: a.seal.Derive("links", 32), SessionTTL: time.Duration(conf.SessionHours) * time.Hour,
 		Variant: conf.Catalogue.Variant, Offer: conf.Catalogue.Offer, SharedPlan: conf.Catalogue.SharedPlan,
 		HostEmail: conf.SMTP.contact(), Cluster: conf.Nomad.Cluster,
-		Overcommit: hosting.Overcommit{CPU: conf.Capacity.OvercommitCPU, Memory: conf.Capacity.OvercommitMemory},
+		Overcommit: a.overcommit(),
 		Cost:       control.Cost(conf.Cost), Now: now, NewID: newID,
 	})
 	if err := a.control.CheckOffer(); err != nil {
@@ -194,7 +193,7 @@ func (a *app) provisioner() (*provisioner.Provisioner, error) {
 			ClusterName: conf.Nomad.Cluster, Variant: conf.Catalogue.Variant, Platform: conf.Platform.Domain,
 			PortMin: conf.Ports.Min, PortMax: conf.Ports.Max, URL: a.control.URL,
 			MailDomain: a.control.MailDomain(), HealthyWithin: conf.Worker.Healthy, Registry: conf.Catalogue.Registry,
-			Overcommit: hosting.Overcommit{CPU: conf.Capacity.OvercommitCPU, Memory: conf.Capacity.OvercommitMemory},
+			Overcommit: a.overcommit(),
 		},
 	}, nil
 }

@@ -25,7 +25,6 @@ type Telemetry struct {
 	registry *prometheus.Registry // our own: libraries that register themselves elsewhere stay out
 	tracer   trace.Tracer
 	flush    func(context.Context) error
-	log      *slog.Logger
 
 	requests *prometheus.HistogramVec
 	steps    *prometheus.HistogramVec
@@ -43,7 +42,7 @@ type Options struct {
 
 // New makes the figures of a process, and the way its traces go.
 func New(ctx context.Context, o Options) (*Telemetry, error) {
-	t := &Telemetry{registry: prometheus.NewRegistry(), log: o.Log}
+	t := &Telemetry{registry: prometheus.NewRegistry()}
 	t.requests = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "frama_http_request_duration_seconds", Help: "Time to answer requests to frama's own pages.",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
