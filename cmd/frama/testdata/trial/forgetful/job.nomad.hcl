@@ -38,6 +38,7 @@ job "app" {
     network {
       port "http" {
         static = var.port
+        to     = 8080
       }
     }
 
@@ -46,12 +47,6 @@ job "app" {
       source          = var.volume
       access_mode     = "single-node-single-writer"
       attachment_mode = "file-system"
-    }
-
-    volume "usr" {
-      type      = "host"
-      source    = "frama-usr"
-      read_only = true
     }
 
     service {
@@ -68,11 +63,14 @@ job "app" {
     }
 
     task "app" {
-      driver = "exec"
+      driver = "docker"
 
+      # An image with Node.js.
       config {
-        command = "/usr/bin/env"
-        args    = ["node", "local/server.js"]
+        image   = "docker.io/etherpad/etherpad:3.3.1"
+        ports   = ["http"]
+        command = "node"
+        args    = ["/local/server.js"]
       }
 
       template {
@@ -96,7 +94,7 @@ job "app" {
               answer.statusCode = 201
               answer.end()
             })
-          }).listen(process.env.NOMAD_PORT_http, process.env.NOMAD_IP_http)
+          }).listen(8080)
         EOT
       }
 
@@ -111,16 +109,6 @@ job "app" {
       volume_mount {
         volume      = "data"
         destination = "/data"
-      }
-
-      volume_mount {
-        volume      = "usr"
-        destination = "/usr"
-        read_only   = true
-      }
-
-      env {
-        PATH = "/usr/local/bin:/usr/bin:/bin"
       }
 
       resources {
