@@ -78,8 +78,8 @@ type nomadConfig struct {
 	Region    string `mapstructure:"region" doc:"Nomad region"`
 	CAFile    string `mapstructure:"ca_file" doc:"authority of the servers' certificates, PEM"`
 	Cluster   string `mapstructure:"cluster" default:"main" doc:"name of the cluster, recorded with each space"`
-	// VolumePlugin makes the volumes. Nomad's own, mkdir, does not hold anybody to a size.
-	VolumePlugin string `mapstructure:"volume_plugin" default:"mkdir" doc:"host volume plugin on the clients: mkdir, or frama-volume, which enforces sizes"`
+	// NodeNamespace is that of the volume plugin, in whose task frama makes volumes.
+	NodeNamespace string `mapstructure:"node_namespace" default:"frama-node" doc:"Nomad namespace of the volume plugin"`
 	// Development lets jobs use exec, raw_exec and the mock driver, with read-only host folders.
 	Development bool `mapstructure:"development" default:"false" doc:"allow drivers that isolate less than containers; never in production"`
 }

@@ -57,6 +57,13 @@ func (p *platform) start(ctx context.Context) error {
 	if err := p.useEngine(ctx); err != nil {
 		return err
 	}
+	if o.frama == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find the frama binary: %w", err)
+		}
+		o.frama = self
+	}
 	p.describeImages()
 	docker := ""
 	if p.engine != nil {
@@ -67,7 +74,7 @@ func (p *platform) start(ctx context.Context) error {
 		defer p.timed("Nomad, the scheduler")(&err)
 		p.nomad, err = dev.StartNomad(ctx, dev.NomadOptions{
 			Data: filepath.Join(o.data, "nomad"), HTTP: o.nomadPort(0), RPC: o.nomadPort(1), Serf: o.nomadPort(2),
-			Docker: docker, Volumes: o.volumes, PluginDir: o.plugins, Progress: func(text string) { p.say("  Nomad: %s\n", text) },
+			Docker: docker, Frama: o.frama, Volumes: o.volumes, KeepSizes: o.volumes != "", Progress: func(text string) { p.say("  Nomad: %s\n", text) },
 		})
 		return err
 	})
