@@ -87,6 +87,8 @@ job "ikiwiki" {
             cp "$NOMAD_TASK_DIR/newpoll.mdwn" /data/wiki.new/templates/
             mv /data/wiki.new /data/wiki
           fi
+          mkdir -p "$NOMAD_TASK_DIR/IkiWiki/Plugin"
+          cp "$NOMAD_TASK_DIR/samesecond.pm" "$NOMAD_TASK_DIR/IkiWiki/Plugin/"
           ikiwiki --setup "$NOMAD_SECRETS_DIR/ikiwiki.setup"
           exec lighttpd -D -f "$NOMAD_TASK_DIR/lighttpd.conf"
         EOT
@@ -147,7 +149,7 @@ job "ikiwiki" {
       # ikiwiki makes a page again when its file is newer by a second at least: two votes within one second would count, and
       # the second not be seen.
       template {
-        destination = "local/IkiWiki/Plugin/samesecond.pm"
+        destination = "local/samesecond.pm"
         data        = <<-EOT
           package IkiWiki::Plugin::samesecond;
 

@@ -22,6 +22,7 @@ docs = [
 ]
 unverified = [
   "Mailboxes are looked for on the host's mail server (smtp_host) by IMAP with TLS on port 993: a host with another server for them changes the job.",
+  "The job was tried with an image of Debian's 1.6.5 laid out as upstream's, not with upstream's of 1.7.1.",
   "Without a mailbox, nothing can be written: the check reads the form to sign in, which takes the database and its tables.",
 ]
 
