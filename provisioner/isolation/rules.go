@@ -110,10 +110,12 @@ table inet {{.Table}} {
 table bridge {{.Table}}
 delete table bridge {{.Table}}
 table bridge {{.Table}} {
-	# Between two ports of one bridge: instances are not neighbours. Their gateway is the bridge itself, which is another chain.
+	# Between two ports of one bridge: instances are not neighbours, whether or not bridged packets pass the chains above
+	# (br_netfilter). By address, since not every kernel knows the bridge's name here; containers cannot give themselves another.
+	# Their gateway is the bridge itself, which is another chain.
 	chain forward {
 		type filter hook forward priority 0; policy accept;
-		meta ibrname { {{.All}} } counter drop
+		ip saddr { {{.Subnets}} } ip daddr { {{.Subnets}} } counter drop
 	}
 }
 `))
@@ -128,15 +130,16 @@ func (c Config) rules(a addresses) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var all []string
+	var all, subnets []string
 	for _, class := range Classes() {
 		all = append(all, c.bridges(class)...)
+		subnets = append(subnets, c.Subnets[class].String())
 	}
 	// From one instance to the next by way of the ingress' address would be to come as the ingress: that address is closed
 	// too, but for what is declared.
 	shut := slices.Concat(closed(), a.deny, a.ingress)
 	values := map[string]string{
-		"Table": c.Prefix, "All": quoted(all), "Mail": quoted(c.bridges(Mail)), "Web": quoted(c.bridges(Web)), "Ports": ports, "PublicUDP": udp,
+		"Table": c.Prefix, "All": quoted(all), "Subnets": strings.Join(subnets, ", "), "Mail": quoted(c.bridges(Mail)), "Web": quoted(c.bridges(Web)), "Ports": ports, "PublicUDP": udp,
 		"Ingress4": elements(networks(a.ingress, true)), "Ingress6": elements(networks(a.ingress, false)),
 		"Closed4": elements(networks(shut, true)), "Closed6": elements(networks(shut, false)),
 		"Endpoints4": elements(endpoints(a.endpoints, true)), "Endpoints6": elements(endpoints(a.endpoints, false)),
