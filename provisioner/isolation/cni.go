@@ -85,6 +85,34 @@ func (k *Keeper) cni(ctx context.Context) error {
 	return nil
 }
 
+// removeCNI takes away what cni made, and the bridges that the plugins made of it.
+func (k *Keeper) removeCNI(ctx context.Context) error {
+	c := k.config
+	if c.CNI == "" {
+		return nil
+	}
+	for _, class := range Classes() {
+		if err := os.Remove(filepath.Join(c.CNI, Network(c.Prefix, class)+".conflist")); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("isolation: %w", err)
+		}
+		if bridge := c.cniBridge(class); exists("/sys/class/net/" + bridge) {
+			if out, err := exec.CommandContext(ctx, program("ip"), "link", "delete", bridge).CombinedOutput(); err != nil {
+				return fmt.Errorf("isolation: ip link delete %s: %w: %s", bridge, err, bytes.TrimSpace(out))
+			}
+		}
+	}
+	chain := c.adminChain()
+	if iptables(ctx, "-n", "-L", chain) != nil {
+		return nil
+	}
+	// The firewall plugin leads there, once something ran.
+	_ = iptables(ctx, "-D", "CNI-FORWARD", "-m", "comment", "--comment", "CNI firewall plugin admin overrides", "-j", chain)
+	if err := iptables(ctx, "-F", chain); err != nil {
+		return err
+	}
+	return iptables(ctx, "-X", chain)
+}
+
 func iptables(ctx context.Context, args ...string) error {
 	if out, err := exec.CommandContext(ctx, program("iptables"), append([]string{"-w"}, args...)...).CombinedOutput(); err != nil {
 		return fmt.Errorf("isolation: iptables %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(out))

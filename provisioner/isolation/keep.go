@@ -64,14 +64,17 @@ func (k *Keeper) Once(ctx context.Context) error {
 	return k.cni(ctx)
 }
 
-// Remove takes rules and networks away.
+// Remove takes networks and rules away.
 func (k *Keeper) Remove(ctx context.Context) error {
-	t := k.config.Prefix
-	_, err := nft(ctx, fmt.Sprintf("table inet %[1]s\ndelete table inet %[1]s\ntable bridge %[1]s\ndelete table bridge %[1]s\n", t), "-f", "-")
-	if err != nil {
+	if err := k.config.RemoveNetworks(ctx); err != nil {
 		return err
 	}
-	return k.config.RemoveNetworks(ctx)
+	if err := k.removeCNI(ctx); err != nil {
+		return err
+	}
+	k.written, k.listed = "", ""
+	_, err := nft(ctx, fmt.Sprintf("table inet %[1]s\ndelete table inet %[1]s\ntable bridge %[1]s\ndelete table bridge %[1]s\n", k.config.Prefix), "-f", "-")
+	return err
 }
 
 // rules writes the tables where they are not as they were written.

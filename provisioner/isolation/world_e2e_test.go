@@ -4,6 +4,7 @@ package isolation
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -77,7 +78,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := w.keeper.Remove(t.Context()); err != nil && t.Context().Err() == nil {
+		if err := w.keeper.Remove(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	})
