@@ -59,6 +59,9 @@ type App struct {
 	Suspend       string // one of Suspensions: the gentlest way to close the instance
 	Quota         string // one of Quotas: the narrowest way to stop growth
 
+	Egress       string   // one of Egresses: what its containers may reach beside the declared servers
+	Capabilities []string // of CapabilityNames: rights of root that its containers keep
+
 	Secrets  []Secret
 	Values   []Value
 	Includes map[string]Text // kinds that come with this application, and what is said of them

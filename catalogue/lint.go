@@ -20,6 +20,8 @@ type JobFile struct {
 	Port              int
 	CPU               int // MHz
 	Memory, MemoryMax int // MiB
+	Egress            string
+	Capabilities      []string
 }
 
 // Finding is what a checker says about a job file.
@@ -186,7 +188,8 @@ func (c *Catalogue) extremes() []string {
 func (a App) jobFile(plan string) JobFile {
 	size := a.sizes[plan]
 	f := JobFile{App: a.Name, Plan: plan, Path: a.job.path, Source: a.job.source,
-		Volume: "lint-" + a.Name + "-data", Port: 20999, CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax}
+		Volume: "lint-" + a.Name + "-data", Port: 20999, CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax,
+		Egress: a.Egress, Capabilities: a.Capabilities}
 	f.Variables = map[string]any{
 		"job_id": "lint-" + a.Name, "host": "lint.example.org", "url": "https://lint.example.org", "port": f.Port,
 		"volume": f.Volume, "cpu": f.CPU, "memory": f.Memory, "memory_max": f.MemoryMax, "plan": plan,

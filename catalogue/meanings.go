@@ -29,6 +29,8 @@ func keyMeanings() map[string]string {
 		"permanent_host": "its host name is part of its data (federation) and can never change",
 		"suspend":        "the gentlest way to close it: a notice of its own, reading only, or a page of the ingress",
 		"quota":          "the narrowest way to stop its growth",
+		"egress":         "what its containers may reach beside the declared backing servers, the relay and the ingress: nothing (`none`, when left out), mail servers of the internet (`mail`), or all public addresses (`web`)",
+		"capabilities":   "rights of root that its containers keep; all others are dropped. Containers that run as another user need none",
 		"includes":       "a kind that comes with it; the label is the kind",
 		"includes.fr":    "what people are told of it",
 		"includes.en":    "",

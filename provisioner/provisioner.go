@@ -83,6 +83,9 @@ type Job struct {
 	CPU        int            // MHz
 	Memory     int            // MiB
 	MemoryMax  int            // MiB, 0 for none
+	// What containers may reach, and which capabilities they keep: the application's manifest says both. Nothing where empty.
+	Egress       string
+	Capabilities []string
 }
 
 // JobState is a summary of what the scheduler does with a job.

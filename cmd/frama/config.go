@@ -38,6 +38,7 @@ type config struct {
 	Nomad          nomadConfig   `mapstructure:"nomad"`
 	ACME           acmeConfig    `mapstructure:"acme"`
 	Edge           edgeConfig    `mapstructure:"edge"`
+	Firewall       firewallConf  `mapstructure:"firewall"`
 	SMTP           smtpConfig    `mapstructure:"smtp"`
 	Catalogue      catalogueConf `mapstructure:"catalogue"`
 	Worker         workerConfig  `mapstructure:"worker"`
@@ -97,6 +98,7 @@ type acmeConfig struct {
 type edgeConfig struct {
 	Listen       string        `mapstructure:"listen" default:"127.0.0.1:8601" doc:"address that frama edge talks to"`
 	Token        string        `mapstructure:"token" secret:"yes" doc:"secret shared with the agents; derived from the seal key when empty"`
+	Addresses    []string      `mapstructure:"addresses" doc:"addresses (or CIDR ranges) that the ingress nodes reach instances from; applications believe them, and nobody else, about visitors' addresses"`
 	Server       string        `mapstructure:"server" default:"http://127.0.0.1:8601" doc:"where the agent finds frama"`
 	PublicKey    string        `mapstructure:"public_key" doc:"key that signs snapshots, base64 (frama edge key); derived from the seal key when empty"`
 	Name         string        `mapstructure:"name" doc:"name of the agent; the machine's name by default"`
@@ -410,6 +412,7 @@ func (c config) check() error {
 	if c.Worker.Lease < time.Second {
 		add("worker.lease: %s is less than a second", c.Worker.Lease)
 	}
+	problems = append(problems, c.checkFirewall()...)
 	problems = append(problems, c.checkUsage()...)
 	problems = append(problems, c.checkBacking()...)
 	problems = append(problems, c.Catalogue.checkImages()...)

@@ -31,6 +31,7 @@ func (c *Cluster) mutate(job *api.Job, j provisioner.Job, knowsDisconnect bool) 
 		setPort(group, j.Port)
 		setServiceNames(group, j.ID)
 		setResources(group, j)
+		c.isolate(group, j)
 	}
 	job.Update, job.Reschedule = nil, nil // groups say it themselves
 }

@@ -33,6 +33,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"      # no mode of its own closes a whole instance
 quota     = "app-create" # EDIT_ONLY: pads are made by its API alone
 
+egress = "none"
+
 version = "3.3.1"
 tasks   = ["etherpad"]
 needs   = ["postgres"] # the built-in file database is never for production

@@ -33,6 +33,8 @@ upgrade   = "auto-on-start" # the image brings the tables up to it
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "mail" # mailboxes on a mail server of the internet
+
 version = "1.7.1"
 tasks   = ["roundcube"]
 needs   = ["postgres", "smtp"]
