@@ -138,7 +138,7 @@ type workerConfig struct {
 	Provision   bool          `mapstructure:"provision" default:"false" doc:"frama serve provisions approved spaces by itself"`
 	Concurrency int           `mapstructure:"concurrency" default:"16" doc:"spaces worked on at once"`
 	Lease       time.Duration `mapstructure:"lease" default:"1m" doc:"after this long without a sign of life, another worker takes over"`
-	Healthy     time.Duration `mapstructure:"healthy_within" default:"10m" doc:"how long an instance may take to become healthy"`
+	Healthy     time.Duration `mapstructure:"healthy_within" default:"10m" doc:"how long an instance may take to become healthy; its job may say longer"`
 }
 
 type portsConfig struct {
