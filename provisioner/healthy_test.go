@@ -19,7 +19,9 @@ type starting struct {
 	removed []string
 }
 
-func (c *starting) JobHealth(context.Context, string) (provisioner.JobHealth, error) { return c.health, nil }
+func (c *starting) JobHealth(context.Context, string) (provisioner.JobHealth, error) {
+	return c.health, nil
+}
 
 func (c *starting) RemoveJob(_ context.Context, job, _ string) error {
 	c.removed = append(c.removed, job)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"framagit.org/frama/frama/catalogue"
@@ -49,6 +50,8 @@ type Options struct {
 	SetupWithin time.Duration
 	// Overcommit is how many times over what nodes have may be promised: jobs ask for so much less.
 	Overcommit hosting.Overcommit
+	// Ingress are the addresses and ranges that ingress nodes reach instances from.
+	Ingress []string
 	// Registry is where images are that the host builds itself; empty for none.
 	Registry string
 }
@@ -229,6 +232,10 @@ func (p *Provisioner) job(space hosting.Space, i hosting.Instance, app catalogue
 	if err := p.registryFor(app); err != nil {
 		return Job{}, err
 	}
+	if len(p.Options.Ingress) == 0 && catalogue.Declares(source, "ingress") {
+		return Job{}, &RefusedError{Reason: fmt.Sprintf("%s must know which addresses are the ingress's, or it would take all visitors for one: "+
+			"list those of the ingress nodes in edge.addresses, then retry", app.Name)}
+	}
 	size := p.asked(i.Reserved)
 	return Job{
 		ID: i.Job, SpaceID: space.ID, InstanceID: i.ID, Source: source, Path: path, Node: i.Node, Volume: i.Volume, Port: i.Port,
@@ -236,7 +243,7 @@ func (p *Provisioner) job(space hosting.Space, i hosting.Instance, app catalogue
 		Variables: map[string]any{
 			"job_id": i.Job, "host": i.Host, "url": p.Options.URL(i.Host), "port": i.Port, "volume": i.Volume,
 			"cpu": size.CPU, "memory": size.Memory, "memory_max": size.Limit(), "plan": space.Plan,
-			"registry": p.Options.Registry,
+			"registry": p.Options.Registry, "ingress": strings.Join(p.Options.Ingress, " "),
 		},
 	}, nil
 }
