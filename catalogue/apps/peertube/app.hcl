@@ -23,7 +23,6 @@ docs = [
 unverified = [
   "Upstream puts its own nginx in front; here the ingress speaks to PeerTube itself, which upstream's Traefik example did too.",
   "Versions that mask the secret of /api/v1/oauth-clients/local would fail the check at its second request.",
-  "PEERTUBE_TRUST_PROXY takes private addresses only: an ingress with a public address shows up as every visitor's address.",
   "Live video (RTMP, port 1935) is not routed, and so stays switched off.",
 ]
 
