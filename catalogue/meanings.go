@@ -66,7 +66,7 @@ func keyMeanings() map[string]string {
 		"setup.task":                    "where the command runs",
 		"setup.user":                    "as whom; the task's own user when left out",
 		"setup.command":                 "words of the command; status 0 means done. Never a secret: read it from the environment",
-		"check":                         "`write` makes an object as people would, `read` finds it again; both are what a trial (`frama catalogue test`) rests on",
+		"check":                         "`write` makes an object as people would, `read` finds it again; both are what a trial (`frama catalogue test`) rests on. `opening` is asked once before a space opens: it proves that the first start went to its end, as by signing in with the first account, and leaves nothing that people see",
 		"check.request":                 "one exchange over HTTP, in this order, with the cookies of the ones before. `{name}` stands for a key of the Nomad Variable, a capture, `{object}` (a word of the trial), `{host}`, `{url}` or `{email}`",
 		"check.request.method":          "GET when left out",
 		"check.request.path":            "",

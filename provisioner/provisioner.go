@@ -104,6 +104,8 @@ type JobHealth struct {
 	State  JobState
 	Reason string    // for people; never holds a secret
 	Since  time.Time // when the job was submitted or last placed, whichever is later; zero when it is unknown
+	// Within is how long the job itself gives an allocation to become healthy, zero when it is unknown.
+	Within time.Duration
 	// Begun is when a task of the running allocation was last started, or told to read its files again; by the node's clock, and
 	// zero when it is unknown.
 	Begun time.Time

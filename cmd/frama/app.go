@@ -195,6 +195,7 @@ func (a *app) provisioner() (*provisioner.Provisioner, error) {
 			ClusterName: conf.Nomad.Cluster, Platform: conf.Platform.Domain,
 			PortMin: conf.Ports.Min, PortMax: conf.Ports.Max, URL: a.control.URL,
 			MailDomain: a.control.MailDomain(), HealthyWithin: conf.Worker.Healthy, Registry: conf.Catalogue.Registry,
+			Ingress:    conf.Edge.Addresses,
 			Overcommit: a.overcommit(),
 		},
 	}, nil

@@ -104,6 +104,42 @@ check "read" {
   }
 }
 
+# A first start that was interrupted answers the health page, and has no administrator or not this account.
+check "opening" {
+  request "upload" {
+    method         = "PUT"
+    path           = "/remote.php/dav/files/frama/{object}.txt"
+    body           = "{object}"
+    content_type   = "text/plain"
+    basic_user     = "frama"
+    basic_password = "{check_password}"
+    status         = 201
+  }
+
+  request "download" {
+    path           = "/remote.php/dav/files/frama/{object}.txt"
+    basic_user     = "frama"
+    basic_password = "{check_password}"
+    contains       = "{object}"
+  }
+
+  request "remove" {
+    method         = "DELETE"
+    path           = "/remote.php/dav/files/frama/{object}.txt"
+    basic_user     = "frama"
+    basic_password = "{check_password}"
+    status         = 204
+  }
+
+  request "administrator" {
+    path           = "/ocs/v2.php/cloud/groups/admin?format=json"
+    headers        = { "OCS-APIRequest" = "true" }
+    basic_user     = "admin"
+    basic_password = "{admin_password}"
+    contains       = "\"admin\""
+  }
+}
+
 usage "accounts" {
   from  = "sql"
   query = "SELECT count(*) FROM oc_users WHERE uid <> 'frama'"
