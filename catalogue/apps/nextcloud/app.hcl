@@ -145,10 +145,11 @@ usage "accounts" {
   query = "SELECT count(*) FROM oc_users WHERE uid <> 'frama'"
 }
 
-# Home folders, trash and old versions as Nextcloud itself counts them; its code is not the association's.
+# Home folders with trash and old versions, and previews, as Nextcloud itself counts them; its code is not the association's.
+# Nextcloud does not add up roots (their size is -1), only what is in them. Storage that lies elsewhere has "::" in its name.
 usage "bytes" {
   from  = "sql"
-  query = "SELECT coalesce(sum(size), 0) FROM oc_filecache WHERE path_hash = md5('') AND size > 0"
+  query = "SELECT coalesce(sum(child.size), 0) FROM oc_storages s JOIN oc_filecache root ON root.storage = s.numeric_id AND root.path_hash = md5('') JOIN oc_filecache child ON child.parent = root.fileid WHERE child.size > 0 AND (s.id LIKE 'home::%' OR s.id LIKE 'local::%' OR s.id NOT LIKE '%::%')"
 }
 
 usage "forms" {
@@ -166,7 +167,7 @@ enforce {
   tell {
     task    = "app"
     user    = "www-data"
-    command = ["sh", "/local/quota.sh", "{storage_mib} MB"]
+    command = ["sh", "/local/quota.sh", "{storage_mib}"]
   }
   writes = ["/login", "/index.php/login"]
 }
