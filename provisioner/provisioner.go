@@ -48,6 +48,7 @@ type Node struct {
 	Name    string
 	Address string // IP the ingress reaches its ports at
 	Class   string
+	Drivers []string          // healthy task drivers, sorted; nil when the cluster does not tell
 	Total   hosting.Resources // what it has for jobs, without what it keeps for itself
 	Held    []Held            // by allocations, of anybody
 	// UsedPorts are the static ports that jobs hold on the node.
