@@ -73,3 +73,13 @@ func literalText(block *hclsyntax.Block, name string) (string, bool) {
 	}
 	return value.AsString(), true
 }
+
+// Grows reports whether an instance may use more memory than it reserves, in any plan.
+func (a App) Grows() bool {
+	for _, size := range a.sizes {
+		if size.MemoryMax > size.Memory {
+			return true
+		}
+	}
+	return false
+}
