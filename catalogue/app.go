@@ -82,6 +82,8 @@ type App struct {
 	sizePlaces         map[string]Diagnostic
 	jobs               map[string]job // by variant
 	folder             string
+	built              Substitute // what runs as the main task, see WithImages
+	lacking            []string   // images that cannot be had
 }
 
 // Secret is a value that frama makes once per instance and keeps in the job's Nomad Variable.
@@ -163,7 +165,7 @@ func (a App) Exceptions(lang string) []string {
 }
 
 // Installable says whether new instances may be made.
-func (a App) Installable() bool { return a.Status != Retired && len(a.jobs) > 0 }
+func (a App) Installable() bool { return a.Status != Retired && len(a.jobs) > 0 && len(a.lacking) == 0 }
 
 // Variants lists the variants that there is a job file for.
 func (a App) Variants() []string { return slices.Sorted(maps.Keys(a.jobs)) }
@@ -189,7 +191,12 @@ func (a App) Run(variant string) Run {
 }
 
 // Version returns the version that a variant installs.
-func (a App) Version(variant string) string { return a.Run(variant).Version }
+func (a App) Version(variant string) string {
+	if a.built.Use != "" {
+		return a.built.Version
+	}
+	return a.Run(variant).Version
+}
 
 // Size returns what an instance reserves in the plan. Load has made sure that every plan has a size.
 func (a App) Size(plan string) hosting.Resources { return a.sizes[plan] }

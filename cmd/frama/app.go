@@ -71,6 +71,7 @@ func (c *cli) wire(ctx context.Context, conf config, sealKey func(path string) (
 	if a.catalogue, err = catalogue.Load(conf.Catalogue.folders()...); err != nil {
 		return nil, usageError{err}
 	}
+	a.catalogue = a.catalogue.WithImages(conf.Catalogue.images())
 	if a.seal, err = sealKey(conf.Seal.KeyFile); err != nil {
 		return nil, err
 	}
@@ -155,6 +156,7 @@ func (a *app) cluster() (*nomad.Cluster, error) {
 	return nomad.New(nomad.Options{
 		Address: n.Address, Token: nomad.Static(n.Token), Region: n.Region, Namespace: n.Namespace, TLS: nomad.TLS{CAFile: n.CAFile},
 		Policy: policy, VolumePlugin: n.VolumePlugin, Oversubscribed: a.config.Capacity.OvercommitMemory > 1,
+		Images: a.config.Catalogue.images(),
 	})
 }
 

@@ -132,6 +132,9 @@ type catalogueConf struct {
 	// SharedPlan and Registry are for applications that not every host runs.
 	SharedPlan string `mapstructure:"shared_plan" doc:"plan whose sizes applications get that all associations share; by default the largest"`
 	Registry   string `mapstructure:"registry" doc:"registry with the images that the host builds itself, e.g. registry.example.org/frama"`
+	// Pull and Image are for machines that build images themselves, see deploy/images.
+	Pull  bool        `mapstructure:"pull" default:"true" doc:"images are pulled from registries; false: only those of [[catalogue.image]] are there"`
+	Image []imageConf `mapstructure:"image"`
 }
 
 type workerConfig struct {
@@ -218,8 +221,8 @@ func walk(t reflect.Type, prefix string) []key {
 			all = append(all, walk(f.Type, name+".")...)
 			continue
 		}
-		if f.Type == reflect.TypeFor[[]backingConf]() {
-			continue // it stands in the file only: see backingKeys
+		if f.Type == reflect.TypeFor[[]backingConf]() || f.Type == reflect.TypeFor[[]imageConf]() {
+			continue // it stands in the file only: see listedKeys
 		}
 		all = append(all, key{name: name, fallback: f.Tag.Get("default"), doc: f.Tag.Get("doc"), secret: f.Tag.Get("secret") != "", kind: f.Type})
 	}
@@ -269,8 +272,10 @@ func loadConfig(file string, environ []string, flags *pflag.FlagSet) (config, er
 	if len(unused.Unused) > 0 {
 		slices.Sort(unused.Unused)
 		meant := nearest(unused.Unused[0], func(k key) string { return k.name })
-		if strings.HasPrefix(unused.Unused[0], "backing[") {
-			meant = nearestBacking(unused.Unused[0])
+		for list, keys := range listedKeys() {
+			if strings.HasPrefix(unused.Unused[0], list+"[") {
+				meant = nearestListed(unused.Unused[0], keys)
+			}
 		}
 		return c, usageError{fmt.Errorf("configuration: unknown key %s%s", strings.Join(unused.Unused, ", "), meant)}
 	}
@@ -411,6 +416,7 @@ func (c config) check() error {
 	}
 	problems = append(problems, c.checkUsage()...)
 	problems = append(problems, c.checkBacking()...)
+	problems = append(problems, c.Catalogue.checkImages()...)
 	if len(problems) == 0 {
 		return nil
 	}

@@ -84,7 +84,7 @@ client {
 
   options {
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
-  }
+%[13]s  }
 
   chroot_env {
 %[10]s  }
@@ -98,6 +98,37 @@ client {
 plugin "raw_exec" {
   config {
     enabled = true
+  }
+}
+`
+
+// dockerConfig is that of the driver for containers.
+//
+//   - Images stay, and containers that this agent does not know are left alone: several agents share the engine, and each
+//     would remove those of the others.
+//   - volumes: no paths of the machine, only volumes and files of the task itself.
+//   - pids_limit is for tasks that set none. The labels tell whose a container is.
+const dockerConfig = `
+plugin "docker" {
+  config {
+    endpoint              = %q
+    allow_privileged      = false
+    pids_limit            = 2000
+    pull_activity_timeout = "5m"
+    extra_labels          = ["job_name", "task_group_name", "task_name", "namespace", "node_name", "node_id"]
+
+    gc {
+      image     = false
+      container = true
+
+      dangling_containers {
+        enabled = false
+      }
+    }
+
+    volumes {
+      enabled = false
+    }
   }
 }
 `
@@ -121,8 +152,15 @@ func (o *NomadOptions) writeConfig() (path string, err error) {
 	if o.PluginDir != "" {
 		plugins = fmt.Sprintf("  host_volume_plugin_dir = %q\n", absolute(o.PluginDir))
 	}
+	noDocker := ""
+	if o.Docker == "" {
+		noDocker = "    \"driver.denylist\" = \"docker\"\n" // it would find the machine's own
+	}
 	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort, o.Volumes,
-		o.CPU, o.Memory, chroot, native, plugins)
+		o.CPU, o.Memory, chroot, native, plugins, noDocker)
+	if o.Docker != "" {
+		text += fmt.Sprintf(dockerConfig, "unix://"+o.Docker)
+	}
 	path = filepath.Join(o.Data, "nomad.hcl")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return "", fmt.Errorf("write Nomad's configuration: %w", err)

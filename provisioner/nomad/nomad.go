@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/provisioner"
 
 	"github.com/hashicorp/nomad/api"
@@ -41,6 +42,8 @@ type Options struct {
 	VolumePlugin string
 	// Oversubscribed says that more memory is promised than there is: jobs ask for less than they may grow to.
 	Oversubscribed bool
+	// Images says which images run instead of those that jobs name.
+	Images catalogue.Images
 }
 
 // TLS are files and names for an agent behind https. All may be empty.

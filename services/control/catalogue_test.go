@@ -31,11 +31,11 @@ func TestCatalogueSaysWhatBecomesOfEachApplication(t *testing.T) {
 	}{
 		{catalogue.Native, map[string]string{
 			"etherpad": control.EntryOffered, "all-lists": control.EntryOffered, "ethercalc": control.EntryAvailable,
-			"nextcloud": control.EntryImpossible, "grist": control.EntryImpossible, "ikiwiki": control.EntryDemo, "framadate": control.EntryRetired,
+			"nextcloud": control.EntryImpossible, "grist": control.EntryImpossible, "pocketbase": control.EntryDemo, "framadate": control.EntryRetired,
 		}},
 		{catalogue.Production, map[string]string{
 			"etherpad": control.EntryOffered, "nextcloud": control.EntryAvailable, "grist": control.EntryAvailable,
-			"ikiwiki": control.EntryDemo, "framadate": control.EntryRetired,
+			"pocketbase": control.EntryDemo, "framadate": control.EntryRetired,
 		}},
 	} {
 		d := newDesk(t, storetest.SQLite(t), func(o *control.Options) { o.Variant, o.Offer = c.variant, []string{"pads", "lists"} })

@@ -127,7 +127,7 @@ func TestCatalogueForTheStaff(t *testing.T) {
 		"rien à installer", "chip-entry-offered", `aria-current="page">Catalogue`)
 	a.lacks(t, "sert encore à")
 	v.get("/admin/catalogue?state=retired").is(t, 200).has(t, `id="framadate"`).lacks(t, `id="pollaris"`)
-	v.get("/admin/catalogue?state=demo").is(t, 200).has(t, `id="ikiwiki"`).lacks(t, `id="etherpad"`)
+	v.get("/admin/catalogue?state=demo").is(t, 200).has(t, `id="pocketbase"`).lacks(t, `id="etherpad"`)
 	v.get("/admin/catalogue?state=%3Cscript%3E").is(t, 200).has(t, `id="etherpad"`)
 }
 
