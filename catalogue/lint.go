@@ -19,8 +19,9 @@ type JobFile struct {
 	Variables          map[string]any
 	Node, Volume       string
 	Port               int
-	CPU                int // MHz
-	Memory, MemoryMax  int // MiB
+	CPU                int               // MHz
+	Memory, MemoryMax  int               // MiB
+	Images             map[string]string // whose digest the manifest names, see Run.Pinned
 }
 
 // Finding is what a checker says about a job file.
@@ -192,6 +193,7 @@ func (a App) jobFile(variant, plan string) JobFile {
 		"volume": f.Volume, "cpu": f.CPU, "memory": f.Memory, "memory_max": f.MemoryMax, "plan": plan,
 		"registry": "registry.example.org/host",
 	}
+	f.Images = a.Run(variant).Pinned("registry.example.org/host")
 	return f
 }
 

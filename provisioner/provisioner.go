@@ -83,6 +83,8 @@ type Job struct {
 	CPU        int            // MHz
 	Memory     int            // MiB
 	MemoryMax  int            // MiB, 0 for none
+	// Images are those whose digest the manifest names, by task, as registry/name:tag@sha256:….
+	Images map[string]string
 }
 
 // JobState is a summary of what the scheduler does with a job.

@@ -58,6 +58,9 @@ FOLDER is given.`,
 				}
 				fmt.Fprintf(c.err, "Not checked by Nomad: %v\n", silent)
 			}
+			if apps, err := appsToPin(conf, args, true); err == nil {
+				c.noteUnpinned(apps)
+			}
 			return c.mistakes(mistakes)
 		},
 	}
@@ -74,7 +77,7 @@ func checkWith(cluster *nomad.Cluster) catalogue.Check {
 		}
 		found, err := cluster.Check(ctx, provisioner.Job{
 			ID: "lint-" + f.App, SpaceID: "lint", InstanceID: "lint", Source: f.Source, Path: f.Path, Variables: f.Variables, Node: f.Node,
-			Volume: f.Volume, Port: f.Port, CPU: f.CPU, Memory: f.Memory, MemoryMax: f.MemoryMax,
+			Volume: f.Volume, Port: f.Port, CPU: f.CPU, Memory: f.Memory, MemoryMax: f.MemoryMax, Images: f.Images,
 		}, policy)
 		var out []catalogue.Finding
 		for _, one := range found {

@@ -62,6 +62,7 @@ func (i *inspection) driver(t *api.Task) {
 	switch t.Driver {
 	case "docker":
 		i.config(t)
+		i.pinned(t)
 	case "exec":
 		i.refuseIf(catalogue.IsRoot(t.User), "user", "processes run as nobody, not as root")
 		i.config(t)
