@@ -68,7 +68,7 @@ func replace(path string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // gone already once it is in place
 	_, err = f.Write(text)
 	if err == nil {
 		err = f.Chmod(info.Mode().Perm())
