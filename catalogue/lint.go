@@ -23,6 +23,7 @@ type JobFile struct {
 	Memory, MemoryMax int // MiB
 	Egress            string
 	Capabilities      []string
+	Images            map[string]string // whose digest the manifest names, see Run.Pinned
 }
 
 // Finding is what a checker says about a job file.
@@ -196,6 +197,7 @@ func (a App) jobFile(plan string) JobFile {
 		"volume": f.Volume, "cpu": f.CPU, "memory": f.Memory, "memory_max": f.MemoryMax, "plan": plan,
 		"registry": "registry.example.org/host", "ingress": "192.0.2.10 2001:db8::/64",
 	}
+	f.Images = a.Run().Pinned("registry.example.org/host")
 	return f
 }
 

@@ -48,6 +48,7 @@ type Node struct {
 	Name    string
 	Address string // IP the ingress reaches its ports at
 	Class   string
+	Drivers []string          // healthy task drivers, sorted; nil when the cluster does not tell
 	Total   hosting.Resources // what it has for jobs, without what it keeps for itself
 	Held    []Held            // by allocations, of anybody
 	// UsedPorts are the static ports that jobs hold on the node.
@@ -86,6 +87,8 @@ type Job struct {
 	// What containers may reach, and which capabilities they keep: the application's manifest says both. Nothing where empty.
 	Egress       string
 	Capabilities []string
+	// Images are those whose digest the manifest names, by task, as registry/name:tag@sha256:….
+	Images map[string]string
 }
 
 // JobState is a summary of what the scheduler does with a job.

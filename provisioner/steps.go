@@ -243,6 +243,7 @@ func (p *Provisioner) job(space hosting.Space, i hosting.Instance, app catalogue
 	return Job{
 		ID: i.Job, SpaceID: space.ID, InstanceID: i.ID, Source: source, Path: path, Node: i.Node, Volume: i.Volume, Port: i.Port,
 		CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax, Egress: app.Egress, Capabilities: app.Capabilities,
+		Images: app.Run().Pinned(p.Options.Registry),
 		Variables: map[string]any{
 			"job_id": i.Job, "host": i.Host, "url": p.Options.URL(i.Host), "port": i.Port, "volume": i.Volume,
 			"cpu": size.CPU, "memory": size.Memory, "memory_max": size.Limit(), "plan": space.Plan,

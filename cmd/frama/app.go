@@ -154,7 +154,7 @@ func (a *app) cluster() (*nomad.Cluster, error) {
 		policy = nomad.DevelopmentPolicy()
 	}
 	return nomad.New(nomad.Options{
-		Address: n.Address, Token: nomad.Static(n.Token), Region: n.Region, Namespace: n.Namespace, NodeNamespace: n.NodeNamespace, TLS: nomad.TLS{CAFile: n.CAFile},
+		Address: n.Address, Token: nomad.Static(n.Token), Region: n.Region, Namespace: n.Namespace, NodeNamespace: n.NodeNamespace, TLS: n.tls(),
 		Policy: policy, Oversubscribed: a.config.Capacity.OvercommitMemory > 1,
 		Images: a.config.Catalogue.images(),
 	})

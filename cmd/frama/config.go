@@ -79,7 +79,11 @@ type nomadConfig struct {
 	Namespace string `mapstructure:"namespace" default:"frama" doc:"Nomad namespace"`
 	Region    string `mapstructure:"region" doc:"Nomad region"`
 	CAFile    string `mapstructure:"ca_file" doc:"authority of the servers' certificates, PEM"`
-	Cluster   string `mapstructure:"cluster" default:"main" doc:"name of the cluster, recorded with each space"`
+	// CertFile and KeyFile are for servers that let in nobody without a certificate (verify_https_client).
+	CertFile   string `mapstructure:"cert_file" doc:"frama's own certificate for Nomad, PEM (nomad tls cert create -cli)"`
+	KeyFile    string `mapstructure:"key_file" doc:"its key, PEM"`
+	ServerName string `mapstructure:"server_name" doc:"name in the servers' certificates, e.g. server.global.nomad; by default that of address"`
+	Cluster    string `mapstructure:"cluster" default:"main" doc:"name of the cluster, recorded with each space"`
 	// NodeNamespace is that of the volume plugin, in whose task frama makes volumes.
 	NodeNamespace string `mapstructure:"node_namespace" default:"frama-node" doc:"Nomad namespace of the volume plugin"`
 	// Development lets jobs use exec, raw_exec and the mock driver, with read-only host folders.
@@ -391,6 +395,9 @@ func (c config) check() error {
 	}
 	if !strings.HasPrefix(c.Nomad.Address, "http://") && !strings.HasPrefix(c.Nomad.Address, "https://") {
 		add("nomad.address: %q is not an http(s) address", c.Nomad.Address)
+	}
+	if (c.Nomad.CertFile == "") != (c.Nomad.KeyFile == "") {
+		add("nomad.cert_file and nomad.key_file belong together: give both or neither")
 	}
 	if c.SessionHours < 1 {
 		add("session_hours: %d is less than 1", c.SessionHours)

@@ -17,6 +17,7 @@ func (c *Cluster) mutate(job *api.Job, j provisioner.Job, knowsDisconnect bool) 
 	pinToNode(job, j.Node)
 	for _, group := range job.TaskGroups {
 		for _, task := range group.Tasks {
+			pinImage(task, j)
 			c.setImage(task)
 			setLogs(task)
 			setKillTimeout(task)
