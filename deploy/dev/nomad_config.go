@@ -73,7 +73,7 @@ server {
 
 client {
   enabled           = true
-  state_dir         = %[11]q
+  state_dir         = %[10]q
   network_interface = "lo"
   min_dynamic_port  = %[5]d
   max_dynamic_port  = %[6]d
@@ -86,7 +86,7 @@ client {
 
   options {
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
-%[10]s  }
+%[11]s  }
 
   chroot_env {
 %[9]s  }
@@ -153,7 +153,7 @@ func (o *NomadOptions) writeConfig() (path, clientDir string, err error) {
 		noDocker = "    \"driver.denylist\" = \"docker\"\n" // it would find the machine's own
 	}
 	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort,
-		o.CPU, o.Memory, chroot, noDocker, clientDir)
+		o.CPU, o.Memory, chroot, clientDir, noDocker)
 	if o.Docker != "" {
 		text += fmt.Sprintf(dockerConfig, "unix://"+o.Docker)
 	}
