@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -36,7 +37,7 @@ func (c config) firewall() (isolation.Config, error) {
 	for class, text := range map[isolation.Class]string{isolation.None: c.Firewall.None, isolation.Mail: c.Firewall.Mail, isolation.Web: c.Firewall.Web} {
 		subnet, err := netip.ParsePrefix(text)
 		if err != nil {
-			return f, err
+			return f, fmt.Errorf("%s: %q is no network, as 172.31.240.0/22", class, text)
 		}
 		f.Subnets[class] = subnet
 	}
