@@ -2,7 +2,6 @@ package catalogue
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -10,22 +9,12 @@ import (
 // The rules of jobs that lint (here, on the syntax tree, with places) and the policy of provisioner/nomad (there, on the
 // parsed job, before it runs) have in common. What is not known to be harmless is refused.
 
-// Drivers lists the task drivers of a variant: containers in production; beside them, plain processes for development
-// and tests, where raw_exec and mock_driver stand in for whole machines.
-func Drivers(variant string) []string {
-	if variant == Production {
-		return []string{"docker"}
-	}
-	return []string{"docker", "exec", "raw_exec", "mock_driver"}
-}
+// Drivers lists the task drivers of applications: containers.
+func Drivers() []string { return []string{"docker"} }
 
-// SharedVolumes lists the host volumes that jobs of a variant may mount read-only: programs of the machine.
-func SharedVolumes(variant string) []string {
-	if variant == Production {
-		return nil
-	}
-	return []string{"frama-usr", "frama-native"}
-}
+// DevelopmentDrivers lists those that tests of frama itself use beside: plain processes, which start in a moment, and what
+// stands in for whole machines.
+func DevelopmentDrivers() []string { return append(Drivers(), "exec", "raw_exec", "mock_driver") }
 
 // Problem is what is wrong with the config block of a task.
 type Problem struct {
@@ -197,14 +186,10 @@ func mountProblems(key string, value any) []Problem {
 }
 
 // TemplateDestination reports whether a template writes a file directly in one of the task's own directories. In a folder below
-// them, a link that the task put there would lead the next writing elsewhere (CVE-2024-1329). Plain processes, which are for
-// development, may have folders.
-func TemplateDestination(driver, p string) bool {
+// them, a link that the task put there would lead the next writing elsewhere (CVE-2024-1329).
+func TemplateDestination(p string) bool {
 	for _, dir := range []string{"${NOMAD_TASK_DIR}/", "${NOMAD_SECRETS_DIR}/", "local/", "secrets/"} {
 		if name, ok := strings.CutPrefix(p, dir); ok {
-			if driver == "exec" {
-				return filepath.IsLocal(name) && !strings.Contains(name, "$")
-			}
 			return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/$")
 		}
 	}

@@ -223,6 +223,9 @@ func lastEvents(a *api.AllocationListStub) string {
 				continue
 			}
 			text := strings.Join(strings.Fields(cmp.Or(e.DisplayMessage, e.Type)), " ")
+			if lacking := notBuilt(text); lacking != "" {
+				text = lacking
+			}
 			if runes := []rune(text); len(runes) > longestEvent {
 				text = string(runes[:longestEvent]) + "…"
 			}
