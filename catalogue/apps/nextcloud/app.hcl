@@ -164,6 +164,7 @@ enforce {
     task    = "app"
     user    = "www-data"
     command = ["sh", "/local/quota.sh", "{storage_mib} MB"]
+    reserve = 1024 # its code, settings and previews are on the volume too
   }
   writes = ["/login", "/index.php/login"]
 }
