@@ -173,7 +173,7 @@ func (p *Provisioner) probe(ctx context.Context, run work.Run) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		health := app.Run(p.Options.Variant).Health
+		health := app.Run().Health
 		if problem := p.ask(ctx, p.Options.URL(i.Host)+health.Path, health.Status); problem != "" {
 			return nil, work.Later(500*time.Millisecond, fmt.Sprintf("%s does not answer through the ingress yet: %s", i.Host, problem))
 		}
@@ -236,7 +236,7 @@ func (p *Provisioner) readyToOpen(ctx context.Context, instances []hosting.Insta
 		if err != nil {
 			return err
 		}
-		opening := app.Run(p.Options.Variant).Check.Opening
+		opening := app.Run().Check.Opening
 		if len(opening) == 0 {
 			continue
 		}

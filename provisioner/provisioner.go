@@ -46,11 +46,12 @@ type Cluster interface {
 
 // Node is a machine of the cluster that can take work.
 type Node struct {
-	ID    string
-	Name  string
-	Class string
-	Total hosting.Resources // what it has for jobs, without what it keeps for itself
-	Held  []Held            // by allocations, of anybody
+	ID      string
+	Name    string
+	Class   string
+	Drivers []string          // healthy task drivers, sorted; nil when the cluster does not tell
+	Total   hosting.Resources // what it has for jobs, without what it keeps for itself
+	Held    []Held            // by allocations, of anybody
 	// UsedPorts are the static ports that jobs hold on the node.
 	UsedPorts []int
 }
@@ -61,10 +62,11 @@ type Held struct {
 	Resources hosting.Resources
 }
 
-// Volume is a host volume that belongs to one instance for ever.
+// Volume is a volume that belongs to one instance for ever.
 type Volume struct {
 	Name        string
 	Node        string // node ID
+	Instance    string // whose it is; only it finds the volume again
 	CapacityMiB int
 	UID, GID    int // who owns it: the user the application runs as
 }
@@ -78,11 +80,16 @@ type Job struct {
 	Path       string         // where Source came from, for diagnostics
 	Variables  map[string]any // HCL2 variables: identifiers that frama made, never what people typed, never a secret
 	Node       string         // node ID the volume pins the job to
-	Volume     string         // host volume name
+	Volume     string         // its name
 	Port       int            // static port, label "http"
 	CPU        int            // MHz
 	Memory     int            // MiB
 	MemoryMax  int            // MiB, 0 for none
+	// What containers may reach, and which capabilities they keep: the application's manifest says both. Nothing where empty.
+	Egress       string
+	Capabilities []string
+	// Images are those whose digest the manifest names, by task, as registry/name:tag@sha256:….
+	Images map[string]string
 }
 
 // JobState is a summary of what the scheduler does with a job.

@@ -296,6 +296,9 @@ func lastEvents(a *api.AllocationListStub) string {
 		}
 		if e := worstEvent(state.Events); e != nil {
 			text := strings.Join(strings.Fields(cmp.Or(e.DisplayMessage, e.Type)), " ")
+			if lacking := notBuilt(text); lacking != "" {
+				text = lacking
+			}
 			if runes := []rune(text); len(runes) > longestEvent {
 				text = string(runes[:longestEvent]) + "…"
 			}

@@ -38,6 +38,8 @@ upgrade   = "auto-on-start"
 suspend   = "app-read-only" # ETHERCALC_KEY makes plain links read-only
 quota     = "ingress" # the key does not guard what is put by HTTP, and who adds /edit to an address gets it
 
+egress = "none"
+
 version = "0.20260717.0"
 tasks   = ["ethercalc"]
 
@@ -76,40 +78,6 @@ check "read" {
 usage "sheets" {
   from    = "files"
   pattern = "do/ethercalc-roomdo-v1/[0-9a-f]*.sqlite"
-}
-
-# The last Node version, with a Redis of its own; it has no /_health.
-variant "native" {
-  version = "0.20200127.0"
-  tasks   = ["ethercalc", "redis"]
-
-  health {
-    path   = "/_rooms"
-    status = 200
-  }
-
-  check "write" {
-    request "sheet" {
-      method       = "PUT"
-      path         = "/_/{object}"
-      content_type = "text/csv"
-      body         = "{object},1"
-      status       = 201
-    }
-  }
-
-  check "read" {
-    request "cells" {
-      path     = "/_/{object}/csv"
-      contains = "{object},1"
-    }
-  }
-
-  usage "sheets" {
-    from    = "exec"
-    task    = "ethercalc"
-    command = ["/usr/bin/sh", "-c", "redis-cli -s \"$REDIS_SOCKPATH\" --raw eval \"return #redis.call('keys', 'snapshot-*')\" 0"]
-  }
 }
 
 plan "starter" {

@@ -74,10 +74,7 @@ job "peertube" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     service {
@@ -144,7 +141,7 @@ job "peertube" {
       env {
         # What administrators change in the pages is written to PEERTUBE_LOCAL_CONFIG, which the image has on a second
         # volume. Later folders win, so their word is the last one.
-        NODE_CONFIG_DIR       = "/app/config:/app/support/docker/production/config:/local/config:/data/config"
+        NODE_CONFIG_DIR       = "/app/config:/app/support/docker/production/config:/local:/data/config"
         PEERTUBE_LOCAL_CONFIG = "/data/config"
 
         PEERTUBE_WEBSERVER_HOSTNAME  = var.host
@@ -165,7 +162,7 @@ job "peertube" {
 
       # No calls to third parties: frama decides about versions.
       template {
-        destination = "local/config/local.yaml"
+        destination = "local/local.yaml"
         data        = <<-EOT
           peertube:
             check_latest_version:

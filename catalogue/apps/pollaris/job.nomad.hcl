@@ -143,15 +143,10 @@ job "pollaris" {
       user   = "www-data"
 
       config {
-        image = "${var.registry}/pollaris:1.2.3"
-        ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "local/apache.conf"
-          target   = "/etc/apache2/conf-enabled/zz-frama.conf"
-          readonly = true
-        }
+        image   = "${var.registry}/pollaris:1.2.3"
+        ports   = ["http"]
+        command = "apache2-foreground"
+        args    = ["-c", "Include /local/apache.conf"]
       }
 
       env {

@@ -74,10 +74,7 @@ job "umap" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     service {
@@ -169,15 +166,10 @@ job "umap" {
       driver = "docker"
 
       config {
-        image = "docker.io/library/nginx:1.30.5-alpine"
-        ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "local/umap.conf"
-          target   = "/etc/nginx/conf.d/default.conf"
-          readonly = true
-        }
+        image   = "docker.io/library/nginx:1.30.5-alpine"
+        ports   = ["http"]
+        command = "sh"
+        args    = ["-c", "cp /local/umap.conf /etc/nginx/conf.d/default.conf && exec nginx -g 'daemon off;'"]
       }
 
       volume_mount {
