@@ -100,6 +100,11 @@ func admitted(plan *api.JobPlanResponse, id string) error {
 	switch {
 	case reason == "":
 		return nil
+	case hasAny(reason, "CSI plugin", "writer claims"):
+		// The plugin has just started, or an earlier job has not given the volume back yet.
+		return &provisioner.TemporaryError{
+			Reason: fmt.Sprintf("%s waits for its volume: %s (frama doctor says more)", id, reason), After: 3 * time.Second, Err: ErrNoCapacity,
+		}
 	case strings.Contains(reason, replacing):
 		return &provisioner.TemporaryError{Reason: fmt.Sprintf("%s waits: %s", id, reason), After: 3 * time.Second, Err: ErrNoCapacity}
 	}
