@@ -168,6 +168,7 @@ enforce {
     task    = "app"
     user    = "www-data"
     command = ["sh", "/local/quota.sh", "{storage_mib}"]
+    reserve = 1024 # its code, settings and previews are on the volume too
   }
   writes = ["/login", "/index.php/login"]
 }
