@@ -423,6 +423,7 @@ job "nextcloud" {
             turn=$((turn + 1))
             nap 300
           done
+          exit 0
         EOT
         ]
       }
