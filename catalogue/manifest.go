@@ -72,6 +72,7 @@ func readManifest(r *reader, folder string) App {
 	app.readRuns(r, known)
 	app.checkEnforce(r)
 	app.readSizes(r)
+	app.checkReserve(r)
 	r.done()
 	if app.Name == "" {
 		app.Name = folder

@@ -99,6 +99,29 @@ check "read" {
   }
 }
 
+# The account that the image makes at its first start signs in.
+check "opening" {
+  request "client" {
+    path = "/api/v1/oauth-clients/local"
+    capture "client_id" {
+      pattern = "\"client_id\":\"([^\"]+)\""
+    }
+    capture "client_secret" {
+      pattern = "\"client_secret\":\"([^\"]+)\""
+    }
+  }
+
+  request "sign-in" {
+    method       = "POST"
+    path         = "/api/v1/users/token"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "client_id={client_id}&client_secret={client_secret}&grant_type=password&response_type=code&username=root&password={admin_password}"
+    capture "token" {
+      pattern = "\"access_token\":\"([^\"]+)\""
+    }
+  }
+}
+
 usage "accounts" {
   from  = "http-json"
   path  = "/api/v1/server/stats"

@@ -40,6 +40,7 @@ enforce {
   tell {
     task    = "app"
     command = ["limit", "{storage_mib}", "{storage_bytes}", "{accounts}"]
+    reserve = 1024
   }
 }
 
@@ -55,6 +56,7 @@ variant "native" {
     tell {
       task    = "app"
       command = ["limit", "{storage_mib}", "{storage_bytes}", "{accounts}"]
+    reserve = 1024
     }
   }
 }
@@ -62,17 +64,17 @@ variant "native" {
 plan "starter" {
   cpu    = 100
   memory = 128
-  disk   = 100
+  disk   = 10240
 }
 
 plan "standard" {
   cpu    = 200
   memory = 256
-  disk   = 200
+  disk   = 20480
 }
 
 plan "large" {
   cpu    = 400
   memory = 512
-  disk   = 400
+  disk   = 40960
 }

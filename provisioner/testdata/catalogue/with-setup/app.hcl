@@ -53,6 +53,12 @@ setup "greet" {
   }
 }
 
+check "opening" {
+  request "first account" {
+    path = "/me"
+  }
+}
+
 variant "native" {
   version = "1.0.0"
   tasks   = ["app"]
@@ -75,6 +81,12 @@ variant "native" {
   setup "greet" {
     request "greet" {
       path = "/greet"
+    }
+  }
+
+  check "opening" {
+    request "first account" {
+      path = "/me"
     }
   }
 }
