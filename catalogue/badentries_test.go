@@ -70,7 +70,7 @@ var badEntries = []spoiled{
 	{name: "driver by a local", file: docker, old: "locals {", new: "locals {\n  way = \"raw_exec\"", old2: `driver = "docker"`, new2: `driver = ¦local.way`, says: "driver raw_exec is not allowed", more: 1},
 	{name: "driver by a choice", file: docker, old: `driver = "docker"`, new: `driver = ¦var.memory > 300 ? "raw_exec" : "docker"`, says: "driver must be written out"},
 	{name: "driver by parts", file: docker, old: `driver = "docker"`, new: `driver = ¦join("_", ["raw", "exec"])`, says: "driver raw_exec is not allowed", more: 1},
-	{name: "no driver", file: docker, old: "      driver = \"docker\"\n      user", new: "      user", at: "job.nomad.hcl:81:5", says: "driver is missing"},
+	{name: "no driver", file: docker, old: "      driver = \"docker\"\n      user", new: "      user", at: "job.nomad.hcl:78:5", says: "driver is missing"},
 	{name: "raw_exec in native", file: native, old: `driver = "exec"`, new: `driver = ¦"raw_exec"`, says: "has no isolation"},
 	{name: "container in native", file: native, old: `driver = "exec"`, new: `driver = ¦"docker"`, says: "plain processes", more: 1},
 	{name: "root", file: native, old: `driver = "exec"`, new: "driver = \"exec\"\n      user   = ¦\"0:0\"", says: "not as root"},
@@ -92,8 +92,8 @@ var badEntries = []spoiled{
 	{name: "no tag", file: docker, old: `"docker.io/example/toy:1.2.3"`, new: `¦"registry.example.org:5000/toy"`, says: "pinned to a full version", more: 1},
 	{name: "major version only", file: docker, old: `"docker.io/example/toy:1.2.3"`, new: `¦"docker.io/example/toy:9"`, says: "pinned to a full version", more: 1},
 	{name: "image by a variable", file: docker, old: `"docker.io/example/toy:1.2.3"`, new: `¦"docker.io/${var.url}/toy:1.2.3"`, says: "it depends on var.url", more: 1},
-	{name: "no image", file: docker, old: "        image = \"${var.registry}/helper:4.5.6\"\n", new: "", at: "job.nomad.hcl:141:7", says: "there is no image", more: 1},
-	{name: "no command", file: native, old: "        command = \"/usr/bin/env\"\n", new: "", at: "native.nomad.hcl:54:7", says: "command is missing"},
+	{name: "no image", file: docker, old: "        image = \"${var.registry}/helper:4.5.6\"\n", new: "", at: "job.nomad.hcl:138:7", says: "there is no image", more: 1},
+	{name: "no command", file: native, old: "        command = \"/usr/bin/env\"\n", new: "", at: "native.nomad.hcl:52:7", says: "command is missing"},
 	{name: "port of nobody", file: docker, old: `["http"]`, new: `[¦"web"]`, says: "the group has no port web"},
 
 	// Secrets written out.
@@ -135,7 +135,7 @@ var badEntries = []spoiled{
 	{name: "in a quoted template", file: docker, old: `{{ .session_key.Value }}{{ end }}"`, new: `{{ .session_key.Value }}{{ ¦file \"/x\" }}{{ end }}"`, says: "calls file"},
 	{name: "in a format", file: docker, old: `"{{ with nomadVar \"nomad/jobs/${var.job_id}\" }}{{ .session_key.Value }}{{ end }}"`, new: `¦format("%s", "{{ file \"/x\" }}")`, says: "calls file", more: 1},
 	{name: "in a local", file: docker, old: "locals {", new: "locals {\n  text = \"é{{ ¦file \\\"/x\\\" }}\"", old2: "SMTP_HOST=", new2: "${local.text}\n          SMTP_HOST=", says: "calls file", more: 0},
-	{name: "template by a choice", file: docker, old: "SMTP_HOST=", new: "X=${var.memory > 300 ? \"{{ file \\\"/x\\\" }}\" : \"\"}\n          SMTP_HOST=", at: "job.nomad.hcl:114:23", says: "data must be written out"},
+	{name: "template by a choice", file: docker, old: "SMTP_HOST=", new: "X=${var.memory > 300 ? \"{{ file \\\"/x\\\" }}\" : \"\"}\n          SMTP_HOST=", at: "job.nomad.hcl:111:23", says: "data must be written out"},
 	{name: "broken template", file: docker, old: "SMTP_HOST=", new: "¦{{ if }}\n          SMTP_HOST=", says: "does not parse"},
 	{name: "template from a file", file: native, old: "destination = \"secrets/toy.json\"", new: "destination = \"secrets/toy.json\"\n        ¦source = \"/etc/shadow\"", says: "not read from a file"},
 	{name: "writes to the node", file: native, old: `"secrets/toy.json"`, new: `¦"/etc/passwd"`, says: "use local/ or secrets/"},
@@ -147,7 +147,7 @@ var badEntries = []spoiled{
 	{name: "key of a named Variable", file: docker, old: "SMTP_HOST=", new: "{{ $v := nomadVar \"nomad/jobs/${var.job_id}\" }}X={{ ¦$v.titel.Value | toJSON }}\n          SMTP_HOST=", says: "titel is no secret"},
 	{name: "key outside", file: docker, old: "{{ end -}}", new: "{{ end -}}\n          X={{ ¦.title.Value | toJSON }}", says: "is nothing here"},
 	{name: "typed text as it is", file: docker, old: "TITLE={{ .title.Value | toJSON }}", new: "TITLE={{ ¦.title.Value }}", says: "people typed title"},
-	{name: "two templates, one file", file: docker, old: `"secrets/toy.env"`, new: `"secrets/session.key"`, at: "job.nomad.hcl:125:23", says: "a second template writes"},
+	{name: "two templates, one file", file: docker, old: `"secrets/toy.env"`, new: `"secrets/session.key"`, at: "job.nomad.hcl:122:23", says: "a second template writes"},
 
 	// The job, its group, network, volumes, services.
 	{name: "second job", file: docker, old: "job \"toy\" {", new: "job \"first\" {\n  id = var.job_id\n}\n\n¦job \"toy\" {", says: "second job", more: 2},
@@ -170,20 +170,20 @@ var badEntries = []spoiled{
 	{name: "host_network", file: docker, old: "        to     = 8080", new: "        to     = 8080\n        ¦host_network = \"public\"", says: "the node's own address"},
 	{name: "network of the node", file: docker, old: `mode = "bridge"`, new: `mode = ¦"host"`, says: "shares the node's network"},
 	{name: "no port http", file: docker, old: `port "http" {`, new: `port "web" {`, at: "job.nomad.hcl:47:3", says: `no port "http"`, more: 3},
-	{name: "another's volume", file: docker, old: "source          = var.volume", new: "source          = ¦\"lyon-pads-data\"", says: "not the instance's own", more: 3},
+	{name: "another's volume", file: docker, old: "source = var.volume", new: "source = ¦\"lyon-pads-data\"", says: "not the instance's own", more: 3},
 	{name: "the machine's programs in production", file: docker, old: "    volume \"data\" {", new: "    volume \"usr\" {\n      type      = \"host\"\n      source    = ¦\"frama-usr\"\n      read_only = true\n    }\n\n    volume \"data\" {", says: "not the instance's own", more: 1},
 	{name: "shared volume to write", file: native, old: "      source    = \"frama-usr\"\n      read_only = true", new: "      source    = ¦\"frama-usr\"", says: "read_only = true"},
-	{name: "csi volume", file: docker, old: `type            = "host"`, new: `type            = ¦"csi"`, says: "use host volumes"},
-	{name: "many writers", file: docker, old: `"single-node-single-writer"`, new: `¦"single-node-multi-writer"`, says: "one writer at a time"},
+	{name: "type of a volume", file: docker, old: "source = var.volume", new: "source = var.volume\n      ¦type   = \"host\"", says: "leave type out"},
+	{name: "many writers", file: docker, old: "source = var.volume", new: "source = var.volume\n      ¦access_mode = \"multi-node-multi-writer\"", says: "leave access_mode out"},
 	{name: "volume mounted nowhere", file: docker, old: "      volume_mount {\n        volume      = \"data\"\n        destination = \"/data\"\n      }\n", new: "", at: "job.nomad.hcl:56:12", says: "no task mounts the volume data"},
 	{name: "mount of an unknown volume", file: docker, old: `volume      = "data"`, new: `volume      = ¦"date"`, says: `did you mean "data"?`, more: 1},
 	{name: "spreading mount", file: docker, old: "destination = \"/data\"", new: "destination = \"/data\"\n        propagation_mode = ¦\"bidirectional\"", says: "spread to the node"},
 	{name: "no health check", file: docker, old: "      check {\n        type     = \"http\"\n        path     = \"/health\"\n        interval = \"10s\"\n        timeout  = \"5s\"\n      }\n", new: "", at: "job.nomad.hcl:43:1", says: "no service of the job has a check"},
-	{name: "check without a path", file: docker, old: "        path     = \"/health\"\n", new: "", at: "job.nomad.hcl:73:7", says: "path is missing in check"},
+	{name: "check without a path", file: docker, old: "        path     = \"/health\"\n", new: "", at: "job.nomad.hcl:70:7", says: "path is missing in check"},
 	{name: "check by a script", file: docker, old: `type     = "http"`, new: `type     = ¦"script"`, says: "http or tcp"},
-	{name: "check without an interval", file: docker, old: "        interval = \"10s\"\n", new: "", at: "job.nomad.hcl:73:7", says: "interval is missing in check"},
+	{name: "check without an interval", file: docker, old: "        interval = \"10s\"\n", new: "", at: "job.nomad.hcl:70:7", says: "interval is missing in check"},
 	{name: "service of Consul's", file: docker, old: `provider = "nomad"`, new: `provider = ¦"consul"`, says: "there is no Consul"},
-	{name: "service without a provider", file: docker, old: "      provider = \"nomad\"\n", new: "", at: "job.nomad.hcl:68:5", says: `provider = "nomad" is missing`},
+	{name: "service without a provider", file: docker, old: "      provider = \"nomad\"\n", new: "", at: "job.nomad.hcl:65:5", says: `provider = "nomad" is missing`},
 	{name: "service on an unknown port", file: docker, old: `port     = "http"`, new: `port     = ¦"htpp"`, says: `did you mean "http"?`},
 
 	// Words that nobody knows, values of the wrong type.
@@ -206,7 +206,7 @@ var badEntries = []spoiled{
 	{name: "another image", file: docker, old: `"docker.io/example/toy:1.2.3"`, new: `¦"docker.io/example/toy:1.2.4"`, says: "not that of the manifest"},
 	{name: "own image from elsewhere", file: docker, old: `"${var.registry}/helper:4.5.6"`, new: `¦"docker.io/example/helper:4.5.6"`, says: "${var.registry}/helper:4.5.6", more: 1},
 	{name: "image of another version", file: manifest, old: `version = "1.2.3"`, new: `version = "1.3.0"`, at: "app.hcl:41:15", says: "not of version 1.3.0"},
-	{name: "no image in the manifest", file: manifest, old: "image \"helper\" {\n  reference = \"helper:4.5.6\"\n  build     = \"https://example.org/helper\"\n}\n", new: "", at: "job.nomad.hcl:142:17", says: `no image "helper"`},
+	{name: "no image in the manifest", file: manifest, old: "image \"helper\" {\n  reference = \"helper:4.5.6\"\n  build     = \"https://example.org/helper\"\n}\n", new: "", at: "job.nomad.hcl:139:17", says: `no image "helper"`},
 	{name: "secret never used", file: manifest, old: "value \"title\"", new: "secret ¦\"spare_key\" {\n  kind = \"permanent\"\n}\n\nvalue \"title\"", says: "secret spare_key is never used"},
 	{name: "value never used", file: manifest, old: "value \"title\"", new: "value ¦\"language\" {\n  from = \"language\"\n}\n\nvalue \"title\"", says: "value language is never used"},
 	{name: "need never used", file: manifest, old: `["postgres", "smtp"]`, new: `["postgres", "smtp", ¦"redis"]`, says: "uses no key of redis"},
@@ -336,7 +336,7 @@ func TestTenMistakesComeAtOnce(t *testing.T) {
 	dir, _ := spoil(t, docker,
 		"default = 200", "default = \"many\"",
 		"mode = \"bridge\"", "mode = \"host\"",
-		"\"single-node-single-writer\"", "\"multi-node-multi-writer\"",
+		"source = var.volume", "source = var.volume\n      access_mode = \"multi-node-multi-writer\"",
 		"provider = \"nomad\"", "provider = \"consul\"",
 		"        interval = \"10s\"\n", "",
 		"readonly_rootfs = true", "privileged = true",
@@ -346,8 +346,8 @@ func TestTenMistakesComeAtOnce(t *testing.T) {
 		"kill_timeout", "kil_timeout",
 	)
 	want := []string{
-		"21:13: the default of variable cpu", "49:14: network mode host", "59:25: volume data has the access mode", "71:18: provider",
-		"73:7: interval is missing", "87:9: a privileged container", "88:9: cap_add", "106:26: ADMIN_PASSWORD", "115:20: titel", "134:7: unknown key kil_timeout",
+		"21:13: the default of variable cpu", "49:14: network mode host", "58:7: volume data says how it is mounted", "69:18: provider",
+		"71:7: interval is missing", "85:9: a privileged container", "86:9: cap_add", "104:26: ADMIN_PASSWORD", "113:20: titel", "132:7: unknown key kil_timeout",
 	}
 	found := lintAlone(t, dir)
 	var got []string
@@ -380,7 +380,7 @@ func TestMistakesOfAllFilesComeAtOnce(t *testing.T) {
 	text(manifest, "\"pads\"", "\"pad\"")
 	text(manifest, "license    = \"MIT\"", "license    = \"M I T\"")
 	found := lintAlone(t, dir)
-	for _, want := range []string{"app.hcl:2:10", "app.hcl:15:14", "job.nomad.hcl:82:16", "job.nomad.hcl:135:22", "native.nomad.hcl:52:16"} {
+	for _, want := range []string{"app.hcl:2:10", "app.hcl:15:14", "job.nomad.hcl:79:16", "job.nomad.hcl:132:22", "native.nomad.hcl:50:16"} {
 		if !strings.Contains(found.Error(), filepath.Join(dir, want)+": ") {
 			t.Errorf("%s is missing in\n%v", want, found)
 		}
@@ -399,7 +399,7 @@ func TestLintFoldersReportsTheNamedOnly(t *testing.T) {
 	}
 	for _, dir := range []string{bad, configured, bad + "/"} { // one application, or a folder of them
 		found, err := LintFolders(t.Context(), nil, []string{dir}, nil)
-		if err != nil || len(found) != 1 || found[0].Line != 88 || found[0].Path != filepath.Join(bad, docker) {
+		if err != nil || len(found) != 1 || found[0].Line != 85 || found[0].Path != filepath.Join(bad, docker) {
 			t.Error(dir, found, err)
 		}
 	}
@@ -421,7 +421,7 @@ func TestTheClusterSaysNothingTwice(t *testing.T) {
 		if f.Variant != Production {
 			return nil, nil
 		}
-		return []Finding{{Line: 88, Message: "in other words"}, {Message: "group app, task toy: a privileged container is root on the node"},
+		return []Finding{{Line: 85, Message: "in other words"}, {Message: "group app, task toy: a privileged container is root on the node"},
 			{Line: 3, Message: "something new"}}, nil
 	})
 	if err != nil || len(found) != 2 || found[0].Message != "something new" || found[1].Column != 9 {

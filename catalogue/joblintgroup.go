@@ -177,20 +177,20 @@ func (l *jobLint) network(b *hclsyntax.Block) {
 	}
 }
 
-// volumeBlock: the instance's own, or one that the host shares read-only. Every other host volume is somebody else's data.
+// volumeBlock: the instance's own, about which frama says all the rest, or a folder that the host shares read-only. Every other
+// volume is somebody else's data.
 func (l *jobLint) volumeBlock(b *hclsyntax.Block) {
 	name := strings.Join(b.Labels, " ")
-	if kind, at, ok := l.plainText(b, "type"); ok && kind != "host" {
-		l.at(at, "volume %s has the type %s: instances use host volumes", name, kind)
-	}
 	attr, ok := b.Body.Attributes["source"]
 	if !ok {
 		return
 	}
 	if refersTo(attr.Expr, "volume") {
 		l.volume = true
-		if mode, at, ok := l.plainText(b, "access_mode"); ok && mode != "single-node-single-writer" {
-			l.at(at, "volume %s has the access mode %s: one writer at a time", name, mode)
+		for _, key := range []string{"type", "access_mode", "attachment_mode"} {
+			if attr, ok := b.Body.Attributes[key]; ok {
+				l.at(attr.NameRange, "volume %s says how it is mounted: leave %s out, frama sets it", name, key)
+			}
 		}
 		return
 	}
@@ -201,6 +201,10 @@ func (l *jobLint) volumeBlock(b *hclsyntax.Block) {
 		l.at(at, "volume %s is %q, which is not the instance's own (var.volume)", name, source)
 	case !l.boolean(b, "read_only"):
 		l.at(at, "volume %s (%s) is shared by all instances: read_only = true", name, source)
+	default:
+		if kind, at, _ := l.plainText(b, "type"); kind != "host" {
+			l.at(at, "volume %s (%s) is a folder of the node: type = \"host\"", name, source)
+		}
 	}
 }
 

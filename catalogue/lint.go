@@ -204,7 +204,7 @@ func JobVariables() map[string]string {
 		"host":       "string", // public host name
 		"url":        "string", // public address, https, with the port where it is not 443
 		"port":       "number", // static port on the node, label "http"
-		"volume":     "string", // name of the host volume
+		"volume":     "string", // name of the volume
 		"cpu":        "number", // MHz
 		"memory":     "number", // MiB
 		"memory_max": "number", // MiB, 0 for none

@@ -61,10 +61,11 @@ type Held struct {
 	Resources hosting.Resources
 }
 
-// Volume is a host volume that belongs to one instance for ever.
+// Volume is a volume that belongs to one instance for ever.
 type Volume struct {
 	Name        string
 	Node        string // node ID
+	Instance    string // whose it is; only it finds the volume again
 	CapacityMiB int
 	UID, GID    int // who owns it: the user the application runs as
 }
@@ -78,7 +79,7 @@ type Job struct {
 	Path       string         // where Source came from, for diagnostics
 	Variables  map[string]any // HCL2 variables: identifiers that frama made, never what people typed, never a secret
 	Node       string         // node ID the volume pins the job to
-	Volume     string         // host volume name
+	Volume     string         // its name
 	Port       int            // static port, label "http"
 	CPU        int            // MHz
 	Memory     int            // MiB

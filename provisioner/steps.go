@@ -150,7 +150,7 @@ func (p *Provisioner) volumes(ctx context.Context, run work.Run) (any, error) {
 		}
 		owner := app.Run(p.Options.Variant).Volume
 		err = p.Cluster.EnsureVolume(ctx, Volume{
-			Name: i.Volume, Node: i.Node, CapacityMiB: i.Reserved.Disk, UID: owner.UID, GID: owner.GID,
+			Name: i.Volume, Node: i.Node, Instance: i.ID, CapacityMiB: i.Reserved.Disk, UID: owner.UID, GID: owner.GID,
 		})
 		var temporary *TemporaryError
 		var larger *KeptError

@@ -154,8 +154,8 @@ func (a *app) cluster() (*nomad.Cluster, error) {
 		policy = nomad.DevelopmentPolicy()
 	}
 	return nomad.New(nomad.Options{
-		Address: n.Address, Token: nomad.Static(n.Token), Region: n.Region, Namespace: n.Namespace, TLS: n.tls(),
-		Policy: policy, VolumePlugin: n.VolumePlugin, Oversubscribed: a.config.Capacity.OvercommitMemory > 1,
+		Address: n.Address, Token: nomad.Static(n.Token), Region: n.Region, Namespace: n.Namespace, NodeNamespace: n.NodeNamespace, TLS: n.tls(),
+		Policy: policy, Oversubscribed: a.config.Capacity.OvercommitMemory > 1,
 		Images: a.config.Catalogue.images(),
 	})
 }

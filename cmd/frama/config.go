@@ -82,8 +82,8 @@ type nomadConfig struct {
 	KeyFile    string `mapstructure:"key_file" doc:"its key, PEM"`
 	ServerName string `mapstructure:"server_name" doc:"name in the servers' certificates, e.g. server.global.nomad; by default that of address"`
 	Cluster    string `mapstructure:"cluster" default:"main" doc:"name of the cluster, recorded with each space"`
-	// VolumePlugin makes the volumes. Nomad's own, mkdir, does not hold anybody to a size.
-	VolumePlugin string `mapstructure:"volume_plugin" default:"mkdir" doc:"host volume plugin on the clients: mkdir, or frama-volume, which enforces sizes"`
+	// NodeNamespace is that of the volume plugin, in whose task frama makes volumes.
+	NodeNamespace string `mapstructure:"node_namespace" default:"frama-node" doc:"Nomad namespace of the volume plugin"`
 	// Development lets jobs use exec, raw_exec and the mock driver, with read-only host folders.
 	Development bool `mapstructure:"development" default:"false" doc:"allow drivers that isolate less than containers; never in production"`
 }

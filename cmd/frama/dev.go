@@ -22,7 +22,8 @@ type devOptions struct {
 	pages, http, https, nomad, mailP int
 	journey, exit                    bool
 	name                             string
-	volumes, plugins                 string // folders of Nomad's for tests of volumes; its own when empty
+	volumes                          string // folder with quotas for the volumes; one of Nomad's, without, when empty
+	frama                            string // binary of the volume plugin; this one when empty
 }
 
 // devPassword is for a platform on one's own machine; it is printed at the start.

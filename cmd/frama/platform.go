@@ -57,12 +57,17 @@ func (p *platform) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.frama == "" {
+		if o.frama, err = os.Executable(); err != nil {
+			return fmt.Errorf("find the frama binary: %w", err)
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		defer p.timed("Nomad, the scheduler")(&err)
 		p.nomad, err = dev.StartNomad(ctx, dev.NomadOptions{
 			Data: filepath.Join(o.data, "nomad"), HTTP: o.nomadPort(0), RPC: o.nomadPort(1), Serf: o.nomadPort(2),
-			NativeDir: native, Volumes: o.volumes, PluginDir: o.plugins, Progress: func(text string) { p.say("  Nomad: %s\n", text) },
+			NativeDir: native, Frama: o.frama, Volumes: o.volumes, KeepSizes: o.volumes != "", Progress: func(text string) { p.say("  Nomad: %s\n", text) },
 		})
 		return err
 	})

@@ -76,7 +76,6 @@ plan "large" {
 
 const tinyJob = `variable "job_id" { type = string }
 variable "port" { type = number }
-variable "volume" { type = string }
 variable "cpu" { type = number }
 variable "memory" { type = number }
 
@@ -90,12 +89,6 @@ job "app" {
     # Nomad's default of 300 MiB, for each of some two hundred, is more than a small machine has.
     ephemeral_disk {
       size = 10
-    }
-    volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
     }
     update {
       health_check      = "task_states"

@@ -25,8 +25,9 @@ type NomadOptions struct {
 
 	Docker    string // path of the socket of the engine that runs containers; none when empty
 	NativeDir string // offered to jobs as volume frama-native, read-only; none when empty
-	Volumes   string // folder of the dynamic host volumes; one in Data when empty
-	PluginDir string // holds host volume plugins; none but Nomad's own when empty
+	Frama     string // the frama binary, to run the volume plugin; no jobs with volumes when empty
+	Volumes   string // folder of the volumes; one in Data when empty
+	KeepSizes bool   // Volumes is on a file system with quotas; otherwise volumes have no limits
 	Namespace string // "frama" when empty
 
 	// CPU (MHz) and Memory (MiB) pretend another size of machine; the real one when zero.
@@ -52,11 +53,12 @@ type NomadOptions struct {
 type Nomad struct {
 	Address         string // http://127.0.0.1:<port>
 	Namespace       string
+	NodeNamespace   string // of the volume plugin
 	TokenFile       string // holds frama's own token, with the policy of deploy/nomad-acl; mode 0600
 	Token           string // what is in it
 	ManagementToken string // may do everything; for people and tests, never for frama
 	NodeID          string
-	Volumes         string // the folder of the dynamic host volumes, by volume ID
+	Volumes         string // the folder of the volumes, by name
 	*Process               // the agent's
 
 	options NomadOptions
@@ -77,7 +79,7 @@ func StartNomad(ctx context.Context, o NomadOptions) (_ *Nomad, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Nomad{Namespace: o.Namespace, Volumes: o.Volumes, options: o, unlock: unlock}
+	n := &Nomad{Namespace: o.Namespace, NodeNamespace: "frama-node", Volumes: o.Volumes, options: o, unlock: unlock}
 	defer func() {
 		if err != nil {
 			n.abandon()
@@ -111,6 +113,11 @@ func (n *Nomad) start(ctx context.Context) error {
 	if err := n.startAgent(ctx, config); err != nil {
 		return err
 	}
+	if n.options.Frama != "" {
+		if err := n.api.registerVolumePlugin(ctx, n.volumePlugin()); err != nil {
+			return err
+		}
+	}
 	if unmounted {
 		n.options.Progress("the last run did not end in order: replacing all allocations")
 		if err := n.drain(ctx, 30*time.Second); err != nil {
@@ -120,10 +127,25 @@ func (n *Nomad) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := n.api.setEligible(ctx, n.NodeID); err != nil || !unmounted {
+	if err := n.api.setEligible(ctx, n.NodeID); err != nil {
 		return err
 	}
+	if n.options.Frama != "" {
+		if err := n.waitReady(ctx, n.api.volumePluginHealthy, time.Minute); err != nil {
+			return fmt.Errorf("volume plugin: %w", err)
+		}
+	}
+	if !unmounted {
+		return nil
+	}
 	return n.api.reschedule(ctx)
+}
+
+func (n *Nomad) volumePlugin() VolumePlugin {
+	return VolumePlugin{
+		Frama: n.options.Frama, Folder: n.Volumes, Plain: !n.options.KeepSizes, Namespace: n.NodeNamespace,
+		ClientDir: filepath.Join(n.options.Data, "state", "client"),
+	}
 }
 
 // complete fills in what was left out.
@@ -139,6 +161,9 @@ func (o *NomadOptions) complete() (err error) {
 		o.Volumes = filepath.Join(o.Data, "volumes")
 	}
 	o.Volumes = absolute(o.Volumes)
+	if o.Frama != "" {
+		o.Frama = absolute(o.Frama)
+	}
 	if o.MinPort == 0 {
 		o.MinPort, o.MaxPort = 20000, 20999
 	}
@@ -308,7 +333,8 @@ func (n *Nomad) awaitNode(ctx context.Context) error {
 	return n.waitReady(ctx, func(ctx context.Context) error { return n.api.nodeReady(ctx, n.NodeID, drivers) }, time.Minute)
 }
 
-// drain ends all tasks on the node and waits until they have ended. The node takes no work afterwards.
+// drain ends all tasks on the node but the volume plugin's, which unmounts what they leave, and waits until they have
+// ended. The node takes no work afterwards.
 func (n *Nomad) drain(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

@@ -123,10 +123,11 @@ func (a *nomadAPI) clientRegistered(ctx context.Context) error {
 	return nil
 }
 
-// drain tells the servers to stop everything on the node at once: a negative deadline is a forced drain.
+// drain tells the servers to stop everything on the node at once: a negative deadline is a forced drain. System jobs, which
+// is the volume plugin, stay: stopped with the others it would leave their mounts.
 func (a *nomadAPI) drain(ctx context.Context, node string) error {
 	return a.call(ctx, http.MethodPut, "/v1/node/"+node+"/drain", map[string]any{
-		"DrainSpec": map[string]any{"Deadline": -1}, "MarkEligible": false,
+		"DrainSpec": map[string]any{"Deadline": -1, "IgnoreSystemJobs": true}, "MarkEligible": false,
 	}, nil)
 }
 
@@ -139,14 +140,17 @@ func (a *nomadAPI) setEligible(ctx context.Context, node string) error {
 	return nil
 }
 
-// running counts the allocations on the node whose tasks have not ended.
+// running counts the allocations on the node whose tasks have not ended, without those of system jobs.
 func (a *nomadAPI) running(ctx context.Context, node string) (int, error) {
-	var allocations []struct{ ClientStatus, DesiredStatus string }
+	var allocations []struct{ JobType, ClientStatus, DesiredStatus string }
 	if err := a.call(ctx, http.MethodGet, "/v1/node/"+node+"/allocations", nil, &allocations); err != nil {
 		return -1, err
 	}
 	count := 0
 	for _, alloc := range allocations {
+		if alloc.JobType == "system" {
+			continue
+		}
 		if alloc.ClientStatus == "running" || alloc.ClientStatus == "pending" && alloc.DesiredStatus == "run" {
 			count++
 		}

@@ -14,8 +14,6 @@ import (
 //   - Cloud fingerprinters would delay the start by seconds, and fail where AWS_CA_BUNDLE is set.
 //   - chroot_env is a skeleton of a few files instead of a copy of the system in each task folder, which took tens
 //     of seconds and gigabytes a task; programs come from the volume frama-usr. See writeSkeleton.
-//   - Dynamic host volumes: the built-in plugin mkdir takes uid, gid and mode (Nomad 1.10.2 and later) under the
-//     agent's umask. Tasks of the exec driver run as nobody, so volumes are made with uid 65534.
 const agentConfig = `name      = "dev"
 data_dir  = %[1]q
 bind_addr = "127.0.0.1"
@@ -74,9 +72,8 @@ client {
   network_interface = "lo"
   min_dynamic_port  = %[5]d
   max_dynamic_port  = %[6]d
-  host_volumes_dir  = %[7]q
-%[12]s  cpu_total_compute = %[8]d
-  memory_total_mb   = %[9]d
+  cpu_total_compute = %[7]d
+  memory_total_mb   = %[8]d
   gc_max_allocs     = 2000
   gc_disk_usage_threshold  = 99
   gc_inode_usage_threshold = 99
@@ -84,16 +81,16 @@ client {
 
   options {
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
-%[13]s  }
+%[11]s  }
 
   chroot_env {
-%[10]s  }
+%[9]s  }
 
   host_volume "frama-usr" {
     path      = "/usr"
     read_only = true
   }
-%[11]s}
+%[10]s}
 
 plugin "raw_exec" {
   config {
@@ -135,10 +132,8 @@ plugin "docker" {
 
 func (o *NomadOptions) writeConfig() (path string, err error) {
 	state := filepath.Join(o.Data, "state")
-	for _, dir := range []string{state, o.Volumes} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return "", fmt.Errorf("data folder of Nomad: %w", err)
-		}
+	if err := os.MkdirAll(state, 0o755); err != nil {
+		return "", fmt.Errorf("data folder of Nomad: %w", err)
 	}
 	chroot, err := writeSkeleton(filepath.Join(o.Data, "chroot"))
 	if err != nil {
@@ -148,16 +143,12 @@ func (o *NomadOptions) writeConfig() (path string, err error) {
 	if o.NativeDir != "" {
 		native = fmt.Sprintf("\n  host_volume \"frama-native\" {\n    path      = %q\n    read_only = true\n  }\n", o.NativeDir)
 	}
-	plugins := ""
-	if o.PluginDir != "" {
-		plugins = fmt.Sprintf("  host_volume_plugin_dir = %q\n", absolute(o.PluginDir))
-	}
 	noDocker := ""
 	if o.Docker == "" {
 		noDocker = "    \"driver.denylist\" = \"docker\"\n" // it would find the machine's own
 	}
-	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort, o.Volumes,
-		o.CPU, o.Memory, chroot, native, plugins, noDocker)
+	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort,
+		o.CPU, o.Memory, chroot, native, noDocker)
 	if o.Docker != "" {
 		text += fmt.Sprintf(dockerConfig, "unix://"+o.Docker)
 	}

@@ -34,7 +34,7 @@ func TestPolicyRefusesHostileEntries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.mutate(parsed, job(source))
+		c.mutate(parsed, job(source), true)
 		return ProductionPolicy().Violations(parsed, job(source))
 	}
 	if found := mutated(string(source)); len(found) > 0 {
@@ -76,7 +76,7 @@ func TestPolicyRefusesHostileEntries(t *testing.T) {
 		"latest":                {`toy:1.2.3"`, `toy:latest"`, "pinned"},
 		"no tag":                {`toy:1.2.3"`, `toy"`, "pinned"},
 		"major version":         {`toy:1.2.3"`, `toy:9"`, "pinned"},
-		"another's volume":      {"source          = var.volume", `source          = "lyon-pads-data"`, "not the instance's own"},
+		"another's volume":      {"source = var.volume", `source = "lyon-pads-data"`, "not the instance's own"},
 		"artifact":              {block, "      artifact {\n        source = \"https://example.org/x\"\n      }", "nobody pinned"},
 		"dynamic artifact":      {block, "      dynamic \"artifact\" {\n        for_each = [1]\n        content {\n          source = \"https://example.org/x\"\n        }\n      }", "nobody pinned"},
 		"identity":              {block, "      identity {\n        env = true\n      }", "token"},

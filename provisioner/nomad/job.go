@@ -39,7 +39,11 @@ func (c *Cluster) prepare(ctx context.Context, j provisioner.Job) (*api.Job, err
 	if err != nil {
 		return nil, err
 	}
-	c.mutate(job, j)
+	knowsDisconnect, err := c.knowsDisconnect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.mutate(job, j, knowsDisconnect)
 	if violations := c.options.Policy.Violations(job, j); len(violations) > 0 {
 		return nil, &provisioner.RefusedError{Err: &PolicyError{Job: j.ID, Path: j.Path, Violations: violations}}
 	}
@@ -160,7 +164,11 @@ func (c *Cluster) Check(ctx context.Context, j provisioner.Job, policy Policy) (
 	if err != nil {
 		return nil, err
 	}
-	c.mutate(job, j)
+	knowsDisconnect, err := c.knowsDisconnect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.mutate(job, j, knowsDisconnect)
 	var found []Finding
 	for _, v := range policy.Violations(job, j) {
 		found = append(found, Finding{Line: lineOf(j.Source, v.Key), Message: v.String()})

@@ -20,7 +20,7 @@ func goodJob() *api.Job {
 	job := &api.Job{TaskGroups: []*api.TaskGroup{{
 		Name:     ptr("app"),
 		Networks: []*api.NetworkResource{{DynamicPorts: []api.Port{{Label: "http", To: 9001}}}},
-		Volumes:  map[string]*api.VolumeRequest{"data": {Name: "data", Type: "host", Source: "cafe-pads-data", AccessMode: "single-node-single-writer", AttachmentMode: "file-system"}},
+		Volumes:  map[string]*api.VolumeRequest{"data": {Name: "data", Source: "cafe-pads-data"}},
 		Services: []*api.Service{{Name: "pads", Provider: "nomad", PortLabel: "http", Checks: []api.ServiceCheck{{Type: "http", Path: "/"}}}},
 		Tasks: []*api.Task{{
 			Name: "pads", Driver: "docker",
@@ -31,7 +31,7 @@ func goodJob() *api.Job {
 		}},
 	}}}
 	c := &Cluster{options: Options{Namespace: "frama"}}
-	c.mutate(job, wantedJob)
+	c.mutate(job, wantedJob, true)
 	return job
 }
 
@@ -83,8 +83,10 @@ func TestPolicyRefusesHostileJobs(t *testing.T) {
 		"unlisted shared volume": {group(func(g *api.TaskGroup) {
 			g.Volumes["x"] = &api.VolumeRequest{Type: "host", Source: "frama-usr", ReadOnly: true}
 		}), "not the instance's own"},
-		"csi":                 {group(func(g *api.TaskGroup) { g.Volumes["data"].Type = "csi" }), "type csi"},
-		"many writers":        {group(func(g *api.TaskGroup) { g.Volumes["data"].AccessMode = "single-node-multi-writer" }), "one writer"},
+		"another's csi":       {group(func(g *api.TaskGroup) { g.Volumes["x"] = &api.VolumeRequest{Type: "csi", Source: "lyon-pads-data"} }), "not the instance's own"},
+		"a host's folder":     {group(func(g *api.TaskGroup) { g.Volumes["data"].Type = "host" }), "leave it out"},
+		"many writers":        {group(func(g *api.TaskGroup) { g.Volumes["data"].AccessMode = "multi-node-multi-writer" }), "frama sets them"},
+		"mount options":       {group(func(g *api.TaskGroup) { g.Volumes["data"].MountOptions = &api.CSIMountOptions{FSType: "ext4"} }), "mount options"},
 		"bidirectional mount": {task(func(t *api.Task) { t.VolumeMounts = []*api.VolumeMount{{PropagationMode: ptr("bidirectional")}} }), "spread"},
 		"vault":               {task(func(t *api.Task) { t.Vault = &api.Vault{} }), "Vault"},
 		"consul":              {task(func(t *api.Task) { t.Consul = &api.Consul{} }), "Consul"},
@@ -224,7 +226,7 @@ func TestMutatorsBoundAnyJob(t *testing.T) {
 		job.Meta = map[string]string{"x": "y"}
 		job.Constraints = nil
 		c := &Cluster{options: Options{Namespace: "frama"}}
-		c.mutate(job, wantedJob)
+		c.mutate(job, wantedJob, true)
 		if v := ProductionPolicy().Violations(job, wantedJob); len(v) > 0 {
 			t.Fatal(v)
 		}
@@ -237,7 +239,7 @@ func TestMutatorsBoundAnyJob(t *testing.T) {
 		}
 		before, _ := json.Marshal(job)
 		job.Constraints = job.Constraints[:0]
-		c.mutate(job, wantedJob)
+		c.mutate(job, wantedJob, true)
 		if after, _ := json.Marshal(job); string(after) != string(before) {
 			t.Fatalf("%s\n%s", before, after)
 		}

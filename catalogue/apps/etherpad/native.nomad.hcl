@@ -60,10 +60,7 @@ job "etherpad" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     volume "usr" {

@@ -64,10 +64,7 @@ job "ikiwiki" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     volume "usr" {

@@ -79,10 +79,7 @@ job "jitsi" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     service {

@@ -99,10 +99,7 @@ job "liberaforms" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     service {

@@ -70,10 +70,7 @@ job "peertube" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     service {

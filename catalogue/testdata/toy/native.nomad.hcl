@@ -24,9 +24,7 @@ job "toy" {
     }
 
     volume "data" {
-      type        = "host"
-      source      = var.volume
-      access_mode = "single-node-single-writer"
+      source = var.volume
     }
 
     volume "usr" {
