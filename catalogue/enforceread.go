@@ -123,12 +123,10 @@ func writable(s string) string {
 
 // checkEnforce sees that what stops growth is what the manifest says stops it.
 func (a *App) checkEnforce(r *reader) {
-	for _, run := range []Run{a.run, a.runs[Native]} {
-		e := run.Enforce
-		if acts := e.Setting != "" || !e.Stop.Nothing() || !e.Tell.Nothing(); acts && (a.Quota == "ingress" || a.Quota == "volume") {
-			d := run.enforceAt
-			d.Message = "quota says that the " + a.Quota + " stops growth: with that, enforce holds writes and nothing else"
-			*r.diags = append(*r.diags, d)
-		}
+	e := a.run.Enforce
+	if acts := e.Setting != "" || !e.Stop.Nothing() || !e.Tell.Nothing(); acts && (a.Quota == "ingress" || a.Quota == "volume") {
+		d := a.run.enforceAt
+		d.Message = "quota says that the " + a.Quota + " stops growth: with that, enforce holds writes and nothing else"
+		*r.diags = append(*r.diags, d)
 	}
 }

@@ -54,8 +54,8 @@ func TestWithImages(t *testing.T) {
 			if !ok {
 				t.Fatal("it is gone")
 			}
-			if app.Version(Production) != test.version || app.Installable() != test.installable {
-				t.Errorf("version %s, installable %v", app.Version(Production), app.Installable())
+			if app.Version() != test.version || app.Installable() != test.installable {
+				t.Errorf("version %s, installable %v", app.Version(), app.Installable())
 			}
 			if built, _ := app.Built(); built.Use != test.instead {
 				t.Errorf("runs %q", built.Use)

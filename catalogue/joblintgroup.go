@@ -152,7 +152,6 @@ func (l *jobLint) groupBlock(b *hclsyntax.Block) {
 func (l *jobLint) network(b *hclsyntax.Block) {
 	switch mode, at, ok := l.plainText(b, "mode"); {
 	case !ok || mode == "bridge" || mode == "none":
-	case mode == "host" && l.native:
 	case mode == "host":
 		l.at(at, "network mode host shares the node's network")
 	default:
@@ -194,17 +193,8 @@ func (l *jobLint) volumeBlock(b *hclsyntax.Block) {
 		}
 		return
 	}
-	source, at, ok := l.plainText(b, "source")
-	switch {
-	case !ok:
-	case !slices.Contains(SharedVolumes(l.variant), source):
+	if source, at, ok := l.plainText(b, "source"); ok {
 		l.at(at, "volume %s is %q, which is not the instance's own (var.volume)", name, source)
-	case !l.boolean(b, "read_only"):
-		l.at(at, "volume %s (%s) is shared by all instances: read_only = true", name, source)
-	default:
-		if kind, at, _ := l.plainText(b, "type"); kind != "host" {
-			l.at(at, "volume %s (%s) is a folder of the node: type = \"host\"", name, source)
-		}
 	}
 }
 

@@ -88,7 +88,7 @@ const typedByPeople = "value"
 // knownKeys lists the keys of the instance's Nomad Variable, and where they come from.
 func (l *jobLint) knownKeys() map[string]string {
 	keys := map[string]string{}
-	for _, need := range l.app.Run(l.variant).Needs {
+	for _, need := range l.app.Run().Needs {
 		for _, key := range BackingKeys()[need] {
 			keys[key] = need
 		}
@@ -99,7 +99,7 @@ func (l *jobLint) knownKeys() map[string]string {
 	for _, v := range l.app.Values {
 		keys[v.Name] = typedByPeople
 	}
-	if setting := l.app.Run(l.variant).Enforce.Setting; setting != "" {
+	if setting := l.app.Run().Enforce.Setting; setting != "" {
 		keys[setting] = settingTag
 	}
 	return keys

@@ -16,11 +16,11 @@ type JobNeeds struct {
 	KillTimeout time.Duration // the longest that a task gets to stop; 0 where none asks for a time
 }
 
-// JobNeeds reads the needs of a variant from its job file. Drivers and kill timeouts are written out there: they depend on
-// no variable.
-func (a App) JobNeeds(variant string) (JobNeeds, error) {
+// JobNeeds reads the needs of the application from its job file. Drivers and kill timeouts are written out there: they depend
+// on no variable.
+func (a App) JobNeeds() (JobNeeds, error) {
 	var needs JobNeeds
-	source, path, err := a.Job(variant)
+	source, path, err := a.Job()
 	if err != nil {
 		return needs, err
 	}

@@ -10,22 +10,12 @@ import (
 // The rules of jobs that lint (here, on the syntax tree, with places) and the policy of provisioner/nomad (there, on the
 // parsed job, before it runs) have in common. What is not known to be harmless is refused.
 
-// Drivers lists the task drivers of a variant: containers in production; beside them, plain processes for development
-// and tests, where raw_exec and mock_driver stand in for whole machines.
-func Drivers(variant string) []string {
-	if variant == Production {
-		return []string{"docker"}
-	}
-	return []string{"docker", "exec", "raw_exec", "mock_driver"}
-}
+// Drivers lists the task drivers of applications: containers.
+func Drivers() []string { return []string{"docker"} }
 
-// SharedVolumes lists the host volumes that jobs of a variant may mount read-only: programs of the machine.
-func SharedVolumes(variant string) []string {
-	if variant == Production {
-		return nil
-	}
-	return []string{"frama-usr", "frama-native"}
-}
+// DevelopmentDrivers lists those that tests of frama itself use beside: plain processes, which start in a moment, and what
+// stands in for whole machines.
+func DevelopmentDrivers() []string { return append(Drivers(), "exec", "raw_exec", "mock_driver") }
 
 // Problem is what is wrong with the config block of a task.
 type Problem struct {

@@ -104,7 +104,6 @@ func keyMeanings() map[string]string {
 		"retain.export":                 "asks for `{object}` as a file; the same keys",
 		"retain.export_as":              "",
 		"retain.remove":                 "removes `{object}`, once it is exported; the same keys",
-		"variant":                       "`variant \"native\"`: how it runs as plain processes, for development and tests",
 		"plan":                          "what an instance reserves in each plan; all plans are needed, but for retired applications",
 		"plan.cpu":                      "MHz",
 		"plan.memory":                   "MiB",

@@ -13,11 +13,11 @@ import (
 // MissingBacking lists what applications need of backing servers and none of the declared ones gives, one text for each
 // kind of server that is not there and for each application that no server fits. It asks servers and changes nothing; one
 // that does not answer may fit.
-func MissingBacking(ctx context.Context, servers []Server, apps []catalogue.App, variant string) []string {
+func MissingBacking(ctx context.Context, servers []Server, apps []catalogue.App) []string {
 	var missing []string
 	lacking := map[string][]string{}
 	for _, app := range apps {
-		wish := app.Run(variant)
+		wish := app.Run()
 		for _, service := range wish.Needs {
 			var candidates []Server
 			for _, s := range servers {

@@ -48,7 +48,7 @@ func TestWhatBackingServersLack(t *testing.T) {
 			[]string{"nothing fits etherpad: it runs PostgreSQL 9", "nothing fits nextcloud: it runs PostgreSQL 9"}},
 		"a second one fits": {[]Server{of("postgres", unfit), of("postgres"), of("mysql"), of("smtp")}, nil},
 	} {
-		if got := MissingBacking(t.Context(), test.servers, apps, catalogue.Production); !slices.Equal(got, test.want) {
+		if got := MissingBacking(t.Context(), test.servers, apps); !slices.Equal(got, test.want) {
 			t.Errorf("%s:\n%s\nwant\n%s", name, strings.Join(got, "\n"), strings.Join(test.want, "\n"))
 		}
 	}

@@ -22,7 +22,7 @@ func (p *Provisioner) driversOf(instances []hosting.Instance) ([]string, error) 
 		if err != nil {
 			return nil, err
 		}
-		needs, err := app.JobNeeds(p.Options.Variant)
+		needs, err := app.JobNeeds()
 		if err != nil {
 			return nil, &RefusedError{Err: err}
 		}
@@ -55,7 +55,7 @@ func running(nodes []seenNode, drivers []string) ([]seenNode, error) {
 func (p *Provisioner) useful(nodes []seenNode) []seenNode {
 	var wanted [][]string
 	for _, app := range p.Catalogue.Apps() {
-		if needs, err := app.JobNeeds(p.Options.Variant); err == nil && len(needs.Drivers) > 0 {
+		if needs, err := app.JobNeeds(); err == nil && len(needs.Drivers) > 0 {
 			wanted = append(wanted, needs.Drivers)
 		}
 	}

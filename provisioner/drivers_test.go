@@ -4,13 +4,12 @@ import (
 	"strings"
 	"testing"
 
-	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/provisioner"
 )
 
 // A node whose engine is down takes no new space, however much room it has, and its room is not the cluster's.
 func TestPlacesWhereTheDriverIsHealthy(t *testing.T) {
-	w := newWorld(t, catalogue.Production, "pads")
+	w := newWorld(t, "pads")
 	with := func(n provisioner.Node, drivers ...string) provisioner.Node {
 		n.Drivers = append([]string{}, drivers...)
 		return n

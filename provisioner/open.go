@@ -181,7 +181,7 @@ func (p *Provisioner) probe(ctx context.Context, run work.Run) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		health := app.Run(p.Options.Variant).Health
+		health := app.Run().Health
 		if problem := p.ask(ctx, p.Options.URL(i.Host)+health.Path, health.Status); problem != "" {
 			return nil, work.Later(500*time.Millisecond, fmt.Sprintf("%s does not answer through the ingress yet: %s", i.Host, problem))
 		}

@@ -41,10 +41,10 @@ type Resolver interface {
 }
 
 // Images lists the images of production jobs, by application and task. States are not known yet, but for Own.
-func Images(apps []catalogue.App, variant string) []Image {
+func Images(apps []catalogue.App) []Image {
 	var all []Image
 	for _, app := range apps {
-		images := app.Run(variant).Images
+		images := app.Run().Images
 		for _, task := range slices.Sorted(maps.Keys(images)) {
 			i := Image{App: app.Name, Task: task, Reference: images[task].Reference, Digest: images[task].Digest, manifest: app.ManifestPath()}
 			if images[task].Build != "" {

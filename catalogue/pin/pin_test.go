@@ -121,7 +121,7 @@ func (s *server) compare(folder string) ([]Image, error) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	images := Images(apps, catalogue.Production)
+	images := Images(apps)
 	err = Compare(s.t.Context(), images, Registries{Transport: s.transport})
 	return slices.DeleteFunc(images, func(i Image) bool { return i.State == Own }), err
 }

@@ -91,7 +91,7 @@ func (c *cli) wire(ctx context.Context, conf config, sealKey func(path string) (
 		Platform: conf.Platform.Domain, HTTPSPort: conf.Platform.HTTPSPort, PublicURL: conf.PublicURL, HostName: conf.Host.Name,
 		CharterURL: conf.Host.CharterURL, CharterVersion: conf.Host.CharterVersion, Reserved: conf.ReservedNames,
 		LinkKey: a.seal.Derive("links", 32), SessionTTL: time.Duration(conf.SessionHours) * time.Hour,
-		Variant: conf.Catalogue.Variant, Offer: conf.Catalogue.Offer, SharedPlan: conf.Catalogue.SharedPlan,
+		Offer: conf.Catalogue.Offer, Development: conf.Nomad.Development, SharedPlan: conf.Catalogue.SharedPlan,
 		HostEmail: conf.SMTP.contact(), Cluster: conf.Nomad.Cluster,
 		Overcommit: a.overcommit(),
 		Cost:       control.Cost(conf.Cost), Now: now, NewID: newID,
@@ -192,7 +192,7 @@ func (a *app) provisioner() (*provisioner.Provisioner, error) {
 		Backing: servers, Requests: a.setupRequests(cluster),
 		Store: a.store, Catalogue: a.catalogue, Cluster: cluster, Issuer: issuer, Probe: probe, Log: a.log, Now: now,
 		Options: provisioner.Options{
-			ClusterName: conf.Nomad.Cluster, Variant: conf.Catalogue.Variant, Platform: conf.Platform.Domain,
+			ClusterName: conf.Nomad.Cluster, Platform: conf.Platform.Domain,
 			PortMin: conf.Ports.Min, PortMax: conf.Ports.Max, URL: a.control.URL,
 			MailDomain: a.control.MailDomain(), HealthyWithin: conf.Worker.Healthy, Registry: conf.Catalogue.Registry,
 			Overcommit: a.overcommit(),

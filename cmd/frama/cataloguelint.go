@@ -68,17 +68,13 @@ FOLDER is given.`,
 	return cmd
 }
 
-// checkWith asks a cluster about job files; native ones under the policy of development.
+// checkWith asks a cluster about job files.
 func checkWith(cluster *nomad.Cluster) catalogue.Check {
 	return func(ctx context.Context, f catalogue.JobFile) ([]catalogue.Finding, error) {
-		policy := nomad.ProductionPolicy()
-		if f.Variant == catalogue.Native {
-			policy = nomad.DevelopmentPolicy()
-		}
 		found, err := cluster.Check(ctx, provisioner.Job{
 			ID: "lint-" + f.App, SpaceID: "lint", InstanceID: "lint", Source: f.Source, Path: f.Path, Variables: f.Variables, Node: f.Node,
 			Volume: f.Volume, Port: f.Port, CPU: f.CPU, Memory: f.Memory, MemoryMax: f.MemoryMax, Images: f.Images,
-		}, policy)
+		}, nomad.ProductionPolicy())
 		var out []catalogue.Finding
 		for _, one := range found {
 			out = append(out, catalogue.Finding(one))

@@ -37,7 +37,7 @@ the embedded catalogue too. Credentials are those of docker login.`,
 			if err != nil {
 				return err
 			}
-			images := pin.Images(apps, catalogue.Production)
+			images := pin.Images(apps)
 			if err := pin.Compare(cmd.Context(), images, pin.Registries{}); err != nil {
 				return fmt.Errorf("nothing was written, since not every registry answered:\n%w", err)
 			}
@@ -130,7 +130,7 @@ func short(digest string) string {
 // unpinned lists the applications with an image of a registry that no digest pins.
 func unpinned(apps []catalogue.App) (names []string) {
 	seen := map[string]bool{}
-	for _, i := range pin.Images(apps, catalogue.Production) {
+	for _, i := range pin.Images(apps) {
 		if i.State != pin.Own && i.Digest == "" && !seen[i.App] {
 			seen[i.App] = true
 			names = append(names, i.App)

@@ -127,12 +127,11 @@ type smtpConfig struct {
 }
 
 type catalogueConf struct {
-	Dirs    []string `mapstructure:"dirs" doc:"folders with further applications; a later one overrides an earlier one"`
-	Source  string   `mapstructure:"source" doc:"shared catalogue to follow: https address of a .tar.gz, such a file, or a folder"`
-	Key     string   `mapstructure:"key" doc:"public key of minisign (RW…) that signs the shared catalogue"`
-	Data    string   `mapstructure:"data" default:"/var/lib/frama/catalogue" doc:"folder where releases of the shared catalogue are installed"`
-	Variant string   `mapstructure:"variant" default:"production" doc:"production (containers) or native (processes, for development)"`
-	Offer   []string `mapstructure:"offer" doc:"kinds that associations may ask for; by default cloud, pads, calcs, polls and forms, as far as there are applications"`
+	Dirs   []string `mapstructure:"dirs" doc:"folders with further applications; a later one overrides an earlier one"`
+	Source string   `mapstructure:"source" doc:"shared catalogue to follow: https address of a .tar.gz, such a file, or a folder"`
+	Key    string   `mapstructure:"key" doc:"public key of minisign (RW…) that signs the shared catalogue"`
+	Data   string   `mapstructure:"data" default:"/var/lib/frama/catalogue" doc:"folder where releases of the shared catalogue are installed"`
+	Offer  []string `mapstructure:"offer" doc:"kinds that associations may ask for; by default cloud, pads, calcs, polls and forms, as far as there are applications"`
 	// SharedPlan and Registry are for applications that not every host runs.
 	SharedPlan string `mapstructure:"shared_plan" doc:"plan whose sizes applications get that all associations share; by default the largest"`
 	Registry   string `mapstructure:"registry" doc:"registry with the images that the host builds itself, e.g. registry.example.org/frama"`
@@ -405,9 +404,6 @@ func (c config) check() error {
 	}
 	if c.Ports.Min < 1024 || c.Ports.Max > 65535 || c.Ports.Min > c.Ports.Max {
 		add("ports: %d to %d is not a range between 1024 and 65535", c.Ports.Min, c.Ports.Max)
-	}
-	if c.Catalogue.Variant != "production" && c.Catalogue.Variant != "native" {
-		add("catalogue.variant: %q is neither production nor native", c.Catalogue.Variant)
 	}
 	if r := c.Catalogue.Registry; strings.Contains(r, "://") || strings.ContainsAny(r, " {}$%") || strings.HasSuffix(r, "/") {
 		add("catalogue.registry: %q is not host/path, without https:// and without a slash at the end", r)

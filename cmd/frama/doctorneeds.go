@@ -15,13 +15,13 @@ import (
 // examineNeeds compares what the applications on offer need with what is declared and what the cluster has.
 func (a *app) examineNeeds(ctx context.Context) []finding {
 	apps := a.control.OfferedApps()
-	needs, err := clusterNeeds(apps, a.config.Catalogue.Variant)
+	needs, err := clusterNeeds(apps)
 	if err != nil {
 		return []finding{{"applications", false, err.Error(), "frama catalogue lint shows what is wrong with them"}}
 	}
 	needs.PortMin, needs.PortMax = a.config.Ports.Min, a.config.Ports.Max
 	all := []finding{a.examineOffer(ctx, apps)}
-	if own := ownImages(apps, a.config.Catalogue.Variant); len(own) > 0 && a.config.Catalogue.Registry == "" {
+	if own := ownImages(apps); len(own) > 0 && a.config.Catalogue.Registry == "" {
 		all = append(all, finding{"registry", false, "none is configured, and the host builds the images of " + strings.Join(own, ", "),
 			"set catalogue.registry, or offer other kinds (catalogue.offer)"})
 	}
@@ -45,7 +45,7 @@ func (a *app) examineOffer(ctx context.Context, apps []catalogue.App) finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	if missing := provisioner.MissingBacking(ctx, servers, apps, a.config.Catalogue.Variant); len(missing) > 0 {
+	if missing := provisioner.MissingBacking(ctx, servers, apps); len(missing) > 0 {
 		f.Detail = "what is on offer cannot be installed: " + strings.Join(missing, "; ")
 		f.Mend = "declare a [[backing]] for each (docs/operate/backing.md), or offer other kinds (catalogue.offer)"
 		return f
@@ -62,10 +62,10 @@ func (a *app) examineOffer(ctx context.Context, apps []catalogue.App) finding {
 }
 
 // clusterNeeds adds up what the jobs of applications ask of the cluster.
-func clusterNeeds(apps []catalogue.App, variant string) (nomad.Needs, error) {
+func clusterNeeds(apps []catalogue.App) (nomad.Needs, error) {
 	var needs nomad.Needs
 	for _, app := range apps {
-		job, err := app.JobNeeds(variant)
+		job, err := app.JobNeeds()
 		if err != nil {
 			return needs, err
 		}
@@ -83,9 +83,9 @@ func clusterNeeds(apps []catalogue.App, variant string) (nomad.Needs, error) {
 }
 
 // ownImages lists the applications whose images the host builds.
-func ownImages(apps []catalogue.App, variant string) (names []string) {
+func ownImages(apps []catalogue.App) (names []string) {
 	for _, app := range apps {
-		for _, image := range app.Run(variant).Images {
+		for _, image := range app.Run().Images {
 			if image.Build != "" {
 				names = append(names, app.Name)
 				break

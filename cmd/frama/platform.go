@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -26,6 +25,8 @@ type platform struct {
 	cli     *cli
 	options devOptions
 	needs   []string // backing services to start, as far as this machine has them
+	engine  *dev.Engine
+	images  catalogue.Images
 	nomad   *dev.Nomad
 	pebble  *dev.Pebble
 	mailbox *dev.Maildev
@@ -53,21 +54,27 @@ func (p *platform) start(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(o.data, "log"), 0o711); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	native, err := dev.Tool("native")
-	if err != nil {
+	if err := p.useEngine(ctx); err != nil {
 		return err
 	}
 	if o.frama == "" {
-		if o.frama, err = os.Executable(); err != nil {
+		self, err := os.Executable()
+		if err != nil {
 			return fmt.Errorf("find the frama binary: %w", err)
 		}
+		o.frama = self
+	}
+	p.describeImages()
+	docker := ""
+	if p.engine != nil {
+		docker = p.engine.Socket
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		defer p.timed("Nomad, the scheduler")(&err)
 		p.nomad, err = dev.StartNomad(ctx, dev.NomadOptions{
 			Data: filepath.Join(o.data, "nomad"), HTTP: o.nomadPort(0), RPC: o.nomadPort(1), Serf: o.nomadPort(2),
-			NativeDir: native, Frama: o.frama, Volumes: o.volumes, KeepSizes: o.volumes != "", Progress: func(text string) { p.say("  Nomad: %s\n", text) },
+			Docker: docker, Frama: o.frama, Volumes: o.volumes, KeepSizes: o.volumes != "", Progress: func(text string) { p.say("  Nomad: %s\n", text) },
 		})
 		return err
 	})
@@ -78,7 +85,7 @@ func (p *platform) start(ctx context.Context) error {
 	})
 	group.Go(func() (err error) {
 		defer p.timed("maildev, the mailbox")(&err)
-		p.mailbox, err = dev.StartMaildev(ctx, dev.MaildevOptions{Data: o.data, Web: dev.Port{Number: o.mailP, Option: "--mail-port"}})
+		p.mailbox, err = dev.StartMaildev(ctx, dev.MaildevOptions{Data: o.data, Web: dev.Port{Number: o.mailP, Option: "--mail-port"}, Address: p.options.address})
 		return err
 	})
 	p.startBacking(ctx, group)
@@ -121,6 +128,9 @@ func (p *platform) stop() error {
 		p.mailbox.Stop()
 	}
 	p.stopBacking() // after the tasks that write to them
+	if p.engine != nil {
+		err = errors.Join(err, p.engine.Leave())
+	}
 	return err
 }
 
@@ -211,7 +221,7 @@ func (p *platform) writeConfig() (config, error) {
 		tomlTable("edge", "listen", local(edgePort), "server", "http://"+local(edgePort), "name", "dev", "data", filepath.Join(o.data, "edge"),
 			"http", local(o.http), "https", local(o.https), "probe_address", local(o.https)) +
 		tomlTable("smtp", "host", host, "port", port, "tls", "none", "from", "frama <frama@frama.localhost>") +
-		tomlTable("catalogue", "variant", "native") +
+		p.imagesConfig() +
 		// Who tries things out sees what they use within a minute.
 		tomlTable("usage", "every", "1m", "archive", filepath.Join(o.data, "archive")) + p.backingConfig()
 	if err := os.WriteFile(p.configFile(), []byte(text), 0o600); err != nil {
@@ -275,26 +285,6 @@ func (p *platform) journey(ctx context.Context, a *app, conf config) error {
 	fmt.Fprintf(p.cli.out, "The certificates are from the test authority in %s; a browser warns until it trusts that.\n", conf.ACME.RootsFile)
 	p.describeKinds(a.catalogue, a.control.Offer().Kinds)
 	return nil
-}
-
-// describeKinds says, for each kind that every host should offer or that this platform does, what runs here and what a
-// cluster with containers would run: this machine runs no containers, and nobody shall take one for the other.
-func (p *platform) describeKinds(c *catalogue.Catalogue, offered []string) {
-	here, there := c.For(catalogue.Native), c.For(catalogue.Production)
-	fmt.Fprintln(p.cli.out, "\nWhat runs here, and what a cluster with containers would run:")
-	for _, k := range c.AllKinds() {
-		if !k.Core && !slices.Contains(offered, k.ID) {
-			continue
-		}
-		own, other := "nothing: no container runs on this machine", "nothing yet"
-		if app, ok := here.AppForKind(k.ID); ok && slices.Contains(offered, k.ID) {
-			own = fmt.Sprintf("%s %s as plain processes", app.Title("en"), app.Version(catalogue.Native))
-		}
-		if app, ok := there.AppForKind(k.ID); ok {
-			other = fmt.Sprintf("%s %s in containers", app.Title("en"), app.Version(catalogue.Production))
-		}
-		fmt.Fprintf(p.cli.out, "  %-6s %-42s  %s\n", k.ID, own, other)
-	}
 }
 
 func addresses(v control.SpaceView) []string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -205,18 +206,25 @@ func lockWaiting(ctx context.Context, path string) (unlock func(), err error) {
 // Gateway is the address of this machine that containers reach whatever network they are in, and processes of the machine
 // too: that of the engine's own bridge.
 func (e *Engine) Gateway(ctx context.Context) (string, error) {
-	var network struct {
-		IPAM struct{ Config []struct{ Gateway string } }
-	}
+	var network struct{ Options map[string]string }
 	if err := e.api.call(ctx, "GET", "/networks/bridge", &network); err != nil {
 		return "", err
 	}
-	for _, c := range network.IPAM.Config {
-		if c.Gateway != "" && !strings.Contains(c.Gateway, ":") {
-			return c.Gateway, nil
+	name := network.Options["com.docker.network.bridge.name"]
+	bridge, err := net.InterfaceByName(name)
+	if err != nil {
+		return "", fmt.Errorf("bridge %q of the container engine at %s (is it switched off?): %w", name, e.Socket, err)
+	}
+	addresses, err := bridge.Addrs()
+	if err != nil {
+		return "", fmt.Errorf("addresses of the bridge %s: %w", name, err)
+	}
+	for _, a := range addresses {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() != nil {
+			return ip.IP.String(), nil
 		}
 	}
-	return "", fmt.Errorf("the container engine at %s has no bridge with an address: do not switch it off (bridge: none)", e.Socket)
+	return "", fmt.Errorf("the bridge %s of the container engine at %s has no address", name, e.Socket)
 }
 
 // BuiltImage is an image that was built on this machine to stand for one of a registry.

@@ -24,7 +24,6 @@ type NomadOptions struct {
 	MinPort, MaxPort int
 
 	Docker    string // path of the socket of the engine that runs containers; none when empty
-	NativeDir string // offered to jobs as volume frama-native, read-only; none when empty
 	Frama     string // the frama binary, to run the volume plugin; no jobs with volumes when empty
 	Volumes   string // folder of the volumes; one in Data when empty
 	KeepSizes bool   // Volumes is on a file system with quotas; otherwise volumes have no limits
@@ -154,9 +153,6 @@ func (o *NomadOptions) complete() (err error) {
 		return err
 	}
 	o.Data = absolute(o.Data)
-	if o.NativeDir != "" {
-		o.NativeDir = absolute(o.NativeDir)
-	}
 	if o.Volumes == "" {
 		o.Volumes = filepath.Join(o.Data, "volumes")
 	}

@@ -81,7 +81,7 @@ client {
 
   options {
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
-%[11]s  }
+%[10]s  }
 
   chroot_env {
 %[9]s  }
@@ -90,7 +90,7 @@ client {
     path      = "/usr"
     read_only = true
   }
-%[10]s}
+}
 
 plugin "raw_exec" {
   config {
@@ -139,16 +139,12 @@ func (o *NomadOptions) writeConfig() (path string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("write the skeleton of task folders: %w", err)
 	}
-	native := ""
-	if o.NativeDir != "" {
-		native = fmt.Sprintf("\n  host_volume \"frama-native\" {\n    path      = %q\n    read_only = true\n  }\n", o.NativeDir)
-	}
 	noDocker := ""
 	if o.Docker == "" {
 		noDocker = "    \"driver.denylist\" = \"docker\"\n" // it would find the machine's own
 	}
 	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort,
-		o.CPU, o.Memory, chroot, native, noDocker)
+		o.CPU, o.Memory, chroot, noDocker)
 	if o.Docker != "" {
 		text += fmt.Sprintf(dockerConfig, "unix://"+o.Docker)
 	}

@@ -17,20 +17,18 @@ import (
 // catalogue nor the mutators: what is not known to be harmless is refused.
 type Policy struct {
 	Drivers        []string // allowed task drivers
-	SharedVolumes  []string // host volumes that any job may mount read-only
 	AllowArtifacts bool     // downloads before a task starts
 	AllowIdentity  bool     // a task may see its own Nomad token (tests of isolation need it)
 	Development    bool     // raw_exec and mock_driver may be among Drivers
 }
 
 // ProductionPolicy allows containers.
-func ProductionPolicy() Policy { return Policy{Drivers: catalogue.Drivers(catalogue.Production)} }
+func ProductionPolicy() Policy { return Policy{Drivers: catalogue.Drivers()} }
 
-// DevelopmentPolicy also allows plain processes, which share the machine's programs read-only.
+// DevelopmentPolicy also allows plain processes.
 func DevelopmentPolicy() Policy {
 	return Policy{
-		Drivers:       catalogue.Drivers(catalogue.Native),
-		SharedVolumes: catalogue.SharedVolumes(catalogue.Native),
+		Drivers:       catalogue.DevelopmentDrivers(),
 		AllowIdentity: true,
 		Development:   true,
 	}
@@ -183,8 +181,6 @@ func (i *inspection) volume(name string, v *api.VolumeRequest) {
 		i.refuseIf(v.AccessMode != string(accessMode) || v.AttachmentMode != string(api.CSIVolumeAttachmentModeFilesystem), "access_mode",
 			"volume %s says how it is mounted: leave access_mode and attachment_mode out, frama sets them", name)
 		i.refuseIf(v.MountOptions != nil, "mount_options", "volume %s has mount options: leave them out", name)
-	case v.Type == api.CSIVolumeTypeHost && slices.Contains(i.policy.SharedVolumes, v.Source):
-		i.refuseIf(!v.ReadOnly, "read_only", "volume %s (%s) is shared by all instances: read_only = true", name, v.Source)
 	default:
 		i.refuse("source", "volume %s is %q of type %q, which is not the instance's own (%s)", name, v.Source, v.Type, i.want.Volume)
 	}

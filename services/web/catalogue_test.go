@@ -123,7 +123,7 @@ func TestCatalogueForTheStaff(t *testing.T) {
 	b.addUser("revue@example.org", hosting.RoleReviewer)
 	v.signIn("revue@example.org")
 	a := v.get("/admin/catalogue").is(t, 200).has(t, `id="framadate"`, `id="ikiwiki"`, `id="grist"`, `id="pollaris"`, "démonstration",
-		"Remplacée par", `href="/admin/catalogue#pollaris"`, "PostgreSQL", "sans conteneur", "toutes les associations",
+		"Remplacée par", `href="/admin/catalogue#pollaris"`, "PostgreSQL", "toutes les associations",
 		"rien à installer", "chip-entry-offered", `aria-current="page">Catalogue`)
 	a.lacks(t, "sert encore à")
 	v.get("/admin/catalogue?state=retired").is(t, 200).has(t, `id="framadate"`).lacks(t, `id="pollaris"`)

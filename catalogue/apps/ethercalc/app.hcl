@@ -78,40 +78,6 @@ usage "sheets" {
   pattern = "do/ethercalc-roomdo-v1/[0-9a-f]*.sqlite"
 }
 
-# The last Node version, with a Redis of its own; it has no /_health.
-variant "native" {
-  version = "0.20200127.0"
-  tasks   = ["ethercalc", "redis"]
-
-  health {
-    path   = "/_rooms"
-    status = 200
-  }
-
-  check "write" {
-    request "sheet" {
-      method       = "PUT"
-      path         = "/_/{object}"
-      content_type = "text/csv"
-      body         = "{object},1"
-      status       = 201
-    }
-  }
-
-  check "read" {
-    request "cells" {
-      path     = "/_/{object}/csv"
-      contains = "{object},1"
-    }
-  }
-
-  usage "sheets" {
-    from    = "exec"
-    task    = "ethercalc"
-    command = ["/usr/bin/sh", "-c", "redis-cli -s \"$REDIS_SOCKPATH\" --raw eval \"return #redis.call('keys', 'snapshot-*')\" 0"]
-  }
-}
-
 plan "starter" {
   cpu        = 100
   memory     = 256

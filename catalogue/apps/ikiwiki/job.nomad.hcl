@@ -53,10 +53,7 @@ job "ikiwiki" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     service {
@@ -90,6 +87,8 @@ job "ikiwiki" {
             cp "$NOMAD_TASK_DIR/newpoll.mdwn" /data/wiki.new/templates/
             mv /data/wiki.new /data/wiki
           fi
+          mkdir -p "$NOMAD_TASK_DIR/IkiWiki/Plugin"
+          cp "$NOMAD_TASK_DIR/samesecond.pm" "$NOMAD_TASK_DIR/IkiWiki/Plugin/"
           ikiwiki --setup "$NOMAD_SECRETS_DIR/ikiwiki.setup"
           exec lighttpd -D -f "$NOMAD_TASK_DIR/lighttpd.conf"
         EOT
@@ -150,7 +149,7 @@ job "ikiwiki" {
       # ikiwiki makes a page again when its file is newer by a second at least: two votes within one second would count, and
       # the second not be seen.
       template {
-        destination = "local/IkiWiki/Plugin/samesecond.pm"
+        destination = "local/samesecond.pm"
         data        = <<-EOT
           package IkiWiki::Plugin::samesecond;
 

@@ -43,22 +43,6 @@ enforce {
   }
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-
-  health {
-    path = "/"
-  }
-
-  enforce {
-    tell {
-      task    = "app"
-      command = ["limit", "{storage_mib}", "{storage_bytes}", "{accounts}"]
-    }
-  }
-}
-
 plan "starter" {
   cpu    = 100
   memory = 128

@@ -53,32 +53,6 @@ setup "greet" {
   }
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-
-  health {
-    path = "/"
-  }
-
-  setup "install" {
-    task    = "app"
-    command = ["install", "--quiet"]
-  }
-
-  setup "extend" {
-    task    = "app"
-    user    = "www-data"
-    command = ["extend"]
-  }
-
-  setup "greet" {
-    request "greet" {
-      path = "/greet"
-    }
-  }
-}
-
 plan "starter" {
   cpu    = 100
   memory = 128

@@ -1,4 +1,4 @@
-# Keeps notes in memory only: a restart loses them.
+# Starts, and says that it is not well.
 variable "job_id" {
   type = string
 }
@@ -38,17 +38,12 @@ job "app" {
     network {
       port "http" {
         static = var.port
+        to     = 8080
       }
     }
 
     volume "data" {
       source = var.volume
-    }
-
-    volume "usr" {
-      type      = "host"
-      source    = "frama-usr"
-      read_only = true
     }
 
     service {
@@ -65,11 +60,14 @@ job "app" {
     }
 
     task "app" {
-      driver = "exec"
+      driver = "docker"
 
+      # An image with Node.js.
       config {
-        command = "/usr/bin/env"
-        args    = ["node", "local/server.js"]
+        image   = "docker.io/etherpad/etherpad:3.3.1"
+        ports   = ["http"]
+        command = "node"
+        args    = ["/local/server.js"]
       }
 
       template {
@@ -78,7 +76,7 @@ job "app" {
           const notes = {}
           require("http").createServer((ask, answer) => {
             if (ask.url === "/" || ask.url === "/health") {
-              answer.statusCode = 200
+              answer.statusCode = 500
               return answer.end("ok")
             }
             if (ask.headers["x-key"] !== process.env.KEY) {
@@ -93,7 +91,7 @@ job "app" {
               answer.statusCode = 201
               answer.end()
             })
-          }).listen(process.env.NOMAD_PORT_http, process.env.NOMAD_IP_http)
+          }).listen(8080)
         EOT
       }
 
@@ -108,16 +106,6 @@ job "app" {
       volume_mount {
         volume      = "data"
         destination = "/data"
-      }
-
-      volume_mount {
-        volume      = "usr"
-        destination = "/usr"
-        read_only   = true
-      }
-
-      env {
-        PATH = "/usr/local/bin:/usr/bin:/bin"
       }
 
       resources {
