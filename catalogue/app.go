@@ -135,8 +135,8 @@ const alphanumeric = "alphanumeric"
 // Variable: frama makes the database, the account or the bucket, and writes them there.
 func BackingKeys() map[string][]string {
 	return map[string][]string{
-		"postgres": {"db_host", "db_port", "db_name", "db_user", "db_password"},
-		"mysql":    {"db_host", "db_port", "db_name", "db_user", "db_password"},
+		"postgres": {"db_host", "db_port", "db_name", "db_user", "db_password", "db_sslmode", "db_ca"},
+		"mysql":    {"db_host", "db_port", "db_name", "db_user", "db_password", "db_sslmode", "db_ca"},
 		"redis":    {"redis_host", "redis_port", "redis_user", "redis_password", "redis_prefix"},
 		"s3":       {"s3_endpoint", "s3_region", "s3_bucket", "s3_key", "s3_secret"},
 		"smtp":     {"smtp_host", "smtp_port", "smtp_user", "smtp_password", "smtp_from"},

@@ -78,6 +78,17 @@ check "read" {
   }
 }
 
+# The key is taken, and the database answers.
+check "opening" {
+  request "pads" {
+    method       = "POST"
+    path         = "/api/1.2.1/listAllPads"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "apikey={api_key}"
+    contains     = "\"code\":0"
+  }
+}
+
 # A pad is one record under this key, and more under longer ones.
 usage "pads" {
   from  = "sql"

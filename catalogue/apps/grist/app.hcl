@@ -100,6 +100,17 @@ check "read" {
   }
 }
 
+# The database is made, and the key of the first account is taken.
+check "opening" {
+  request "workspaces" {
+    path    = "/api/orgs/current/workspaces"
+    headers = { "X-Boot-Key" = "{boot_key}" }
+    capture "workspace" {
+      pattern = "\"id\":([0-9]+)"
+    }
+  }
+}
+
 usage "documents" {
   from    = "files"
   pattern = "docs/*.grist"

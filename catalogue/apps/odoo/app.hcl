@@ -106,6 +106,18 @@ check "read" {
   }
 }
 
+# The account that the image makes at its first start signs in.
+check "opening" {
+  request "account" {
+    method       = "POST"
+    path         = "/jsonrpc"
+    content_type = "application/json"
+    body         = "{\"jsonrpc\": \"2.0\", \"method\": \"call\", \"params\": {\"service\": \"object\", \"method\": \"execute_kw\", \"args\": [\"{db_name}\", 2, \"{admin_password}\", \"res.users\", \"search_read\", [[[\"id\", \"=\", 2]]], {\"fields\": [\"login\"]}]}}"
+    contains     = "login"
+    lacks        = "error"
+  }
+}
+
 usage "accounts" {
   from  = "sql"
   query = "select count(*) from res_users where active and not share and id <> 1"

@@ -65,6 +65,17 @@ check "read" {
   }
 }
 
+# The tables are made: the form begins a session there.
+check "opening" {
+  request "form" {
+    path     = "/?_task=login"
+    contains = "name=\"_pass\""
+    capture "form_token" {
+      pattern = "name=\"_token\" value=\"([^\"]+)\""
+    }
+  }
+}
+
 usage "accounts" {
   from  = "sql"
   query = "SELECT COUNT(*) FROM users"

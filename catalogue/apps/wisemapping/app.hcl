@@ -121,6 +121,19 @@ check "read" {
   }
 }
 
+# The account that the image makes at its first start signs in.
+check "opening" {
+  request "login" {
+    method       = "POST"
+    path         = "/api/restful/authenticate"
+    content_type = "application/json"
+    body         = "{\"email\": \"{admin_email}\", \"password\": \"{admin_password}\"}"
+    capture "write_token" {
+      pattern = "([A-Za-z0-9_.-]{40,})"
+    }
+  }
+}
+
 usage "accounts" {
   from  = "sql"
   query = "select count(*) from account where not suspended"
