@@ -2,7 +2,7 @@ package catalogue
 
 import (
 	"fmt"
-	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -134,11 +134,14 @@ func ImageProblem(value any) string {
 		return ""
 	}
 	tag := imageTag(image)
-	if !strings.Contains(tag, ".") || !strings.ContainsAny(tag[:1], "v0123456789") || !strings.ContainsAny(tag, "0123456789") {
+	if !strings.Contains(tag, ".") && !releaseDay.MatchString(tag) || !strings.ContainsAny(tag[:1], "v0123456789") || !strings.ContainsAny(tag, "0123456789") {
 		return "image " + image + " must be pinned to a full version, as 3.3.1, or to a digest"
 	}
 	return ""
 }
+
+// releaseDay is how some applications number: 2022-07-31b.
+var releaseDay = regexp.MustCompile(`^20[0-9]{2}-[01][0-9]-[0-3][0-9][a-z]?$`)
 
 // imageTag is what follows the colon after the image's name; a colon before is of the registry's port.
 func imageTag(image string) string {
@@ -187,14 +190,10 @@ func mountProblems(key string, value any) []Problem {
 }
 
 // TemplateDestination reports whether a template writes a file directly in one of the task's own directories. In a folder below
-// them, a link that the task put there would lead the next writing elsewhere (CVE-2024-1329). Plain processes, which are for
-// development, may have folders.
-func TemplateDestination(driver, p string) bool {
+// them, a link that the task put there would lead the next writing elsewhere (CVE-2024-1329).
+func TemplateDestination(p string) bool {
 	for _, dir := range []string{"${NOMAD_TASK_DIR}/", "${NOMAD_SECRETS_DIR}/", "local/", "secrets/"} {
 		if name, ok := strings.CutPrefix(p, dir); ok {
-			if driver == "exec" {
-				return filepath.IsLocal(name) && !strings.Contains(name, "$")
-			}
 			return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/$")
 		}
 	}

@@ -68,6 +68,7 @@ func readManifest(r *reader, folder string) App {
 	app.run = r.run(known, app.Status == Retired)
 	app.checkEnforce(r)
 	app.readSizes(r)
+	app.checkReserve(r)
 	r.done()
 	if app.Name == "" {
 		app.Name = folder

@@ -133,6 +133,7 @@ type Act struct {
 	User     string
 	Command  []string
 	Requests []Request
+	Reserve  int // MiB, of tell: what the application keeps on its volume beside what people store
 }
 
 // Nothing says that there is nothing to do.
