@@ -15,7 +15,7 @@ func (l *jobLint) task(b *hclsyntax.Block) {
 		t.name = b.Labels[0]
 	}
 	l.tasks = append(l.tasks, t)
-	l.updates(b)
+	l.constraints(b)
 	if driver, at, ok := l.plainText(b, "driver"); ok {
 		t.driver = driver
 		l.driver(driver, at)
@@ -26,7 +26,7 @@ func (l *jobLint) task(b *hclsyntax.Block) {
 	l.environment(b)
 	destinations := map[string]bool{}
 	for _, template := range blocksOf(b, "template") {
-		if path := l.template(template); path != "" {
+		if path := l.template(t.driver, template); path != "" {
 			if destinations[path] {
 				l.at(template.Body.Attributes["destination"].Expr.Range(), "a second template writes to %q", path)
 			}

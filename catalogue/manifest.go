@@ -62,6 +62,7 @@ func readManifest(r *reader, folder string) App {
 	app.PermanentHost = r.flag("permanent_host", false)
 	app.Suspend = r.text("suspend", oneOf(Suspensions()...))
 	app.Quota = r.text("quota", oneOf(Quotas()...))
+	app.readIsolation(r)
 	app.included(r)
 	known := app.variable(r)
 	app.run = r.run(known, app.Status == Retired)

@@ -216,6 +216,11 @@ func (p *Provisioner) activate(ctx context.Context, run work.Run) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.space.State != hosting.SpaceActive {
+		if err := p.readyToOpen(ctx, s.instances); err != nil {
+			return nil, err
+		}
+	}
 	return nil, p.Store.Write(ctx, func(tx *store.Tx) error {
 		moved, err := tx.MoveSpace(s.space.ID, hosting.SpaceActive)
 		if err != nil || !moved {
@@ -229,6 +234,25 @@ func (p *Provisioner) activate(ctx context.Context, run work.Run) (any, error) {
 		}
 		return p.welcome(tx, s)
 	})
+}
+
+// readyToOpen asks instances for proof that their first start went to its end: one that was interrupted answers its health
+// page, and has no administrator. Nobody can sign in yet who could have changed anything.
+func (p *Provisioner) readyToOpen(ctx context.Context, instances []hosting.Instance) error {
+	for _, i := range instances {
+		app, err := p.app(i)
+		if err != nil {
+			return err
+		}
+		opening := app.Run().Check.Opening
+		if len(opening) == 0 {
+			continue
+		}
+		if err := p.setUpByRequests(ctx, i, opening); err != nil {
+			return fmt.Errorf("%s is not ready to open: its installation may be incomplete (nomad alloc logs of job %s): %w", i.Kind, i.Job, err)
+		}
+	}
+	return nil
 }
 
 // welcome writes the mail that lists what the space has, and what it shares with others.

@@ -48,6 +48,7 @@ type Node struct {
 	Name    string
 	Address string // IP the ingress reaches its ports at
 	Class   string
+	Drivers []string          // healthy task drivers, sorted; nil when the cluster does not tell
 	Total   hosting.Resources // what it has for jobs, without what it keeps for itself
 	Held    []Held            // by allocations, of anybody
 	// UsedPorts are the static ports that jobs hold on the node.
@@ -83,6 +84,11 @@ type Job struct {
 	CPU        int            // MHz
 	Memory     int            // MiB
 	MemoryMax  int            // MiB, 0 for none
+	// What containers may reach, and which capabilities they keep: the application's manifest says both. Nothing where empty.
+	Egress       string
+	Capabilities []string
+	// Images are those whose digest the manifest names, by task, as registry/name:tag@sha256:….
+	Images map[string]string
 }
 
 // JobState is a summary of what the scheduler does with a job.
@@ -101,6 +107,8 @@ type JobHealth struct {
 	State  JobState
 	Reason string    // for people; never holds a secret
 	Since  time.Time // when the job was submitted or last placed, whichever is later; zero when it is unknown
+	// Within is how long the job itself gives an allocation to become healthy, zero when it is unknown.
+	Within time.Duration
 	// Begun is when a task of the running allocation was last started, or told to read its files again; by the node's clock, and
 	// zero when it is unknown.
 	Begun time.Time

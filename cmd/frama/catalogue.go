@@ -13,8 +13,8 @@ import (
 )
 
 func newCatalogueCommand(c *cli) *cobra.Command {
-	return parent(&cobra.Command{Use: "catalogue", GroupID: "admin", Short: "The applications: list, show, lint, test, new, update"},
-		newCatalogueListCommand(c), newCatalogueShowCommand(c), newCatalogueLintCommand(c), newCatalogueTestCommand(c),
+	return parent(&cobra.Command{Use: "catalogue", GroupID: "admin", Short: "The applications: list, show, lint, pin, test, new, update"},
+		newCatalogueListCommand(c), newCatalogueShowCommand(c), newCatalogueLintCommand(c), newCataloguePinCommand(c), newCatalogueTestCommand(c),
 		newCatalogueNewCommand(c), newCatalogueUpdateCommand(c), newCatalogueSignCommand(c), newCatalogueKeyCommand(c))
 }
 
@@ -46,6 +46,9 @@ func lineOf(app catalogue.App) appLine {
 	for _, task := range slices.Sorted(maps.Keys(run.Images)) {
 		image := run.Images[task]
 		text := task + ": " + image.Reference
+		if image.Digest != "" {
+			text += "@" + image.Digest
+		}
 		if image.Build != "" {
 			text += " (built by the host, from " + image.Build + ")"
 		}

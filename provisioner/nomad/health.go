@@ -14,7 +14,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// JobHealth says how the job does: three small reads, a fourth while it is not healthy.
+// JobHealth says how the job does: three small reads, a fourth while it is not healthy, and a fifth when it is late.
 func (c *Cluster) JobHealth(ctx context.Context, id string) (provisioner.JobHealth, error) {
 	job, err := c.job(ctx, id)
 	if err != nil {
@@ -41,6 +41,11 @@ func (c *Cluster) JobHealth(ctx context.Context, id string) (provisioner.JobHeal
 	if err != nil {
 		return provisioner.JobHealth{}, err
 	}
+	if late := s.late(); late != nil {
+		if s.checks, err = c.checks(ctx, late.ID); err != nil {
+			return provisioner.JobHealth{}, err
+		}
+	}
 	if h := s.health(); h.State == provisioner.JobHealthy {
 		return h, nil
 	}
@@ -61,11 +66,12 @@ type sighting struct {
 	deployment *api.Deployment // latest, may be of an older version or nil
 	allocs     []*api.AllocationListStub
 	evals      []*api.Evaluation
+	checks     api.AllocCheckStatuses // of a late allocation
 }
 
 func (s sighting) health() provisioner.JobHealth {
 	answer := func(state provisioner.JobState, reason string) provisioner.JobHealth {
-		return provisioner.JobHealth{State: state, Reason: reason, Since: s.since(), Begun: begun(s.current())}
+		return provisioner.JobHealth{State: state, Reason: reason, Since: s.since(), Within: s.within(), Begun: begun(s.current())}
 	}
 	switch {
 	case s.job == nil:
@@ -75,6 +81,12 @@ func (s sighting) health() provisioner.JobHealth {
 	}
 	alloc := s.current()
 	d := s.currentDeployment()
+	if s.late() != nil {
+		if allPass(s.checks) {
+			return answer(provisioner.JobHealthy, "")
+		}
+		return answer(provisioner.JobPending, joined("it is late, and still at work", lastEvents(alloc)))
+	}
 	if d != nil && d.Status == api.DeploymentStatusFailed {
 		return answer(provisioner.JobFailed, joined(d.StatusDescription, lastEvents(alloc)))
 	}
@@ -118,6 +130,43 @@ func (s sighting) current() *api.AllocationListStub {
 		}
 	}
 	return best
+}
+
+// late is the allocation of a deployment that failed for want of time, and that works on or still starts; nil when there is
+// none. Nomad gave it up: it notes a health that comes later nowhere, so its checks must be asked.
+func (s sighting) late() *api.AllocationListStub {
+	d, alloc := s.currentDeployment(), s.current()
+	if d == nil || d.Status != api.DeploymentStatusFailed || alloc == nil || !wanted(alloc) || terminal(alloc) {
+		return nil
+	}
+	return alloc
+}
+
+// checks returns the newest results of an allocation's checks, none while its node does not know it.
+func (c *Cluster) checks(ctx context.Context, alloc string) (api.AllocCheckStatuses, error) {
+	var checks api.AllocCheckStatuses
+	err := c.call(ctx, "read the checks of allocation "+alloc, func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		checks, err = c.client.Allocations().Checks(alloc, r)
+		if isNotFound(err) {
+			checks, err = nil, nil
+		}
+		return err
+	})
+	return checks, err
+}
+
+// allPass reports whether there are checks, and all of them pass.
+func allPass(checks api.AllocCheckStatuses) bool {
+	for _, check := range checks {
+		if check.Status != "success" {
+			return false
+		}
+	}
+	return len(checks) > 0
 }
 
 func wanted(a *api.AllocationListStub) bool { return a.DesiredStatus == api.AllocDesiredStatusRun }
@@ -271,4 +320,17 @@ func (s sighting) since() time.Time {
 		latest = max(latest, a.CreateTime)
 	}
 	return time.Unix(0, latest).UTC()
+}
+
+// within is the longest time that a group of the job gives an allocation to become healthy.
+func (s sighting) within() time.Duration {
+	var longest time.Duration
+	if s.job != nil {
+		for _, group := range s.job.TaskGroups {
+			if group.Update != nil {
+				longest = max(longest, deref(group.Update.HealthyDeadline))
+			}
+		}
+	}
+	return longest
 }

@@ -87,6 +87,9 @@ func TestNodesWithWhoHoldsWhat(t *testing.T) {
 			NodeResources:     &api.NodeResources{Cpu: api.NodeCpuResources{CpuShares: 1000}, Memory: api.NodeMemoryResources{MemoryMB: 2000}, Disk: api.NodeDiskResources{DiskMB: 3000}},
 			ReservedResources: &api.NodeReservedResources{Cpu: api.NodeReservedCpuResources{CpuShares: 100}, Memory: api.NodeReservedMemoryResources{MemoryMB: 200}, Networks: api.NodeReservedNetworkResources{ReservedHostPorts: "22,80-81,x"}}}
 	}
+	ready := stub("a", "ready", "eligible")
+	ready.Drivers = map[string]*api.DriverInfo{"exec": {Detected: true, Healthy: true}, "docker": {Detected: true}, "java": {Healthy: true},
+		"mock": nil, "raw_exec": {Detected: true, Healthy: true}}
 	drained := stub("d", "ready", "eligible")
 	drained.Drain = true
 	alloc := &api.AllocationListStub{NodeID: "a", JobID: "amis-etherpad", Namespace: "frama", AllocatedResources: &api.AllocatedResources{
@@ -94,10 +97,10 @@ func TestNodesWithWhoHoldsWhat(t *testing.T) {
 		Shared: api.AllocatedSharedResources{DiskMB: 300, Ports: []api.PortMapping{{Value: 20001}, {Value: 80}}}}}
 	stranger := *alloc
 	stranger.Namespace = "default"
-	got := nodesOf([]*api.NodeListStub{stub("a", "ready", "eligible"), stub("b", "down", "eligible"), stub("c", "ready", "ineligible"), drained},
+	got := nodesOf([]*api.NodeListStub{ready, stub("b", "down", "eligible"), stub("c", "ready", "ineligible"), drained},
 		[]*api.AllocationListStub{alloc, &stranger, {NodeID: "gone"}}, "frama")
 	one := hosting.Resources{CPU: 50, Memory: 60, Disk: 300}
-	want := []provisioner.Node{{ID: "a", Address: "10.0.0.1", Total: hosting.Resources{CPU: 900, Memory: 1800, Disk: 3000},
+	want := []provisioner.Node{{ID: "a", Address: "10.0.0.1", Drivers: []string{"exec", "raw_exec"}, Total: hosting.Resources{CPU: 900, Memory: 1800, Disk: 3000},
 		Held: []provisioner.Held{{Job: "amis-etherpad", Resources: one}, {Resources: one}}, UsedPorts: []int{22, 80, 81, 20001}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)

@@ -40,6 +40,8 @@ type Options struct {
 	TLS           TLS
 	Policy        Policy        // ProductionPolicy() when it allows no driver
 	Timeout       time.Duration // of one call; 10 s when zero
+	// Networks is the prefix of the nodes' networks, isolation.DefaultPrefix when empty.
+	Networks string
 	// Oversubscribed says that more memory is promised than there is: jobs ask for less than they may grow to.
 	Oversubscribed bool
 	// Images says which images run instead of those that jobs name.
@@ -82,6 +84,7 @@ func New(o Options) (*Cluster, error) {
 	if len(o.Policy.Drivers) == 0 {
 		o.Policy = ProductionPolicy()
 	}
+	o.Policy.Networks = o.Networks
 	if !strings.HasPrefix(o.Address, "http://") && !strings.HasPrefix(o.Address, "https://") {
 		return nil, fmt.Errorf("nomad.address %q: write it as http://host:4646 or https://host:4646", o.Address)
 	}

@@ -43,7 +43,7 @@ func (i *inspection) task(t *api.Task) {
 		i.refuseIf(mode != "" && mode != api.VolumeMountPropagationPrivate, "propagation_mode", "mounts must not spread to the node (%s)", mode)
 	}
 	for _, tmpl := range t.Templates {
-		i.template(tmpl)
+		i.template(t.Driver, tmpl)
 	}
 	const problem = "the environment of the node and tokens are not available to instances"
 	for _, name := range slices.Sorted(maps.Keys(t.Env)) {
@@ -61,7 +61,10 @@ func (i *inspection) driver(t *api.Task) {
 	}
 	switch t.Driver {
 	case "docker":
-		i.config(t)
+		for _, p := range catalogue.DriverProblems(t.Driver, i.isolated(t.Config)) {
+			i.refuse(p.Key, "%s", p.Reason)
+		}
+		i.pinned(t)
 	case "exec":
 		i.refuseIf(catalogue.IsRoot(t.User), "user", "processes run as nobody, not as root")
 		i.config(t)

@@ -38,6 +38,8 @@ upgrade   = "auto-on-start"
 suspend   = "app-read-only" # ETHERCALC_KEY makes plain links read-only
 quota     = "ingress" # the key does not guard what is put by HTTP, and who adds /edit to an address gets it
 
+egress = "none"
+
 version = "0.20260717.0"
 tasks   = ["ethercalc"]
 

@@ -34,6 +34,9 @@ upgrade   = "migrate-command"    # done at each start
 suspend   = "proxy"
 quota     = "app-create"
 
+egress       = "none"
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"]
+
 version = "6.2.80"
 tasks   = ["web", "daemons", "mail"]
 needs   = ["postgres", "smtp"]

@@ -14,7 +14,7 @@
 # More mail domains: a folder /var/lib/sympa/etc/<domain>/ with a robot.conf, then a restart.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
+#   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -33,6 +33,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -225,8 +229,7 @@ job "sympa" {
           http {
             include /etc/nginx/mime.types;
             access_log off; # the ingress keeps one
-            set_real_ip_from 0.0.0.0/0; # only the ingress reaches the port
-            set_real_ip_from ::/0;
+            set_real_ip_from ${join("; set_real_ip_from ", split(" ", var.ingress))};
             real_ip_header X-Forwarded-For;
             server {
               listen 8080;
