@@ -144,6 +144,9 @@ func ImageProblem(value any) string {
 		return ""
 	}
 	tag := imageTag(image)
+	if dated.MatchString(tag) {
+		return ""
+	}
 	if !strings.Contains(tag, ".") || !strings.ContainsAny(tag[:1], "v0123456789") || !strings.ContainsAny(tag, "0123456789") {
 		return "image " + image + " must be pinned to a full version, as 3.3.1, or to a digest"
 	}
