@@ -28,7 +28,6 @@ docs = [
 unverified = [
   "No image was started here: the first installation, the hooks and the sizes of memory were read in the image's sources.",
   "The quota of the group everyone (groupquota over group_everyone) was read in both applications' sources, not tried.",
-  "TRUSTED_PROXIES takes private addresses only: an ingress with a public address shows up as every visitor's address.",
 ]
 
 tenancy   = "instance" # groups of one Nextcloud do not hide people from one another
