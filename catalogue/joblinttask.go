@@ -26,7 +26,7 @@ func (l *jobLint) task(b *hclsyntax.Block) {
 	l.environment(b)
 	destinations := map[string]bool{}
 	for _, template := range blocksOf(b, "template") {
-		if path := l.template(t.driver, template); path != "" {
+		if path := l.template(template); path != "" {
 			if destinations[path] {
 				l.at(template.Body.Attributes["destination"].Expr.Range(), "a second template writes to %q", path)
 			}

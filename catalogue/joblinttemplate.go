@@ -14,9 +14,9 @@ var quoting = []string{"toJSON", "toJSONPretty", "toYAML", "toTOML", "base64Enco
 	"hmacSHA256Hex", "sprig_sha256sum", "urlquery", "len"}
 
 // template checks one template of a task and returns where it writes.
-func (l *jobLint) template(driver string, b *hclsyntax.Block) string {
+func (l *jobLint) template(b *hclsyntax.Block) string {
 	path, at, ok := l.plainText(b, "destination")
-	if ok && !TemplateDestination(driver, path) {
+	if ok && !TemplateDestination(path) {
 		l.at(at, "a template writes to %q: use local/ or secrets/ and a name, without folders", path)
 	}
 	if mode, at, ok := l.plainText(b, "change_mode"); ok && !slices.Contains([]string{"restart", "signal", "noop"}, mode) {

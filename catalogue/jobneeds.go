@@ -16,8 +16,8 @@ type JobNeeds struct {
 	KillTimeout time.Duration // the longest that a task gets to stop; 0 where none asks for a time
 }
 
-// JobNeeds reads the application's needs from its job file. Drivers and kill timeouts are written out there: they depend on
-// no variable.
+// JobNeeds reads the needs of the application from its job file. Drivers and kill timeouts are written out there: they depend
+// on no variable.
 func (a App) JobNeeds() (JobNeeds, error) {
 	var needs JobNeeds
 	source, path, err := a.Job()

@@ -68,6 +68,6 @@ func TestADriverIsWrittenOut(t *testing.T) {
 		t.Fatal("no toy")
 	}
 	if _, err := app.JobNeeds(); err == nil || !strings.Contains(err.Error(), "driver") {
-		t.Error(err)
+		t.Errorf("%v", err)
 	}
 }

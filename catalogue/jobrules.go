@@ -2,7 +2,6 @@ package catalogue
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -187,14 +186,10 @@ func mountProblems(key string, value any) []Problem {
 }
 
 // TemplateDestination reports whether a template writes a file directly in one of the task's own directories. In a folder below
-// them, a link that the task put there would lead the next writing elsewhere (CVE-2024-1329). Plain processes, which are for
-// development, may have folders.
-func TemplateDestination(driver, p string) bool {
+// them, a link that the task put there would lead the next writing elsewhere (CVE-2024-1329).
+func TemplateDestination(p string) bool {
 	for _, dir := range []string{"${NOMAD_TASK_DIR}/", "${NOMAD_SECRETS_DIR}/", "local/", "secrets/"} {
 		if name, ok := strings.CutPrefix(p, dir); ok {
-			if driver == "exec" {
-				return filepath.IsLocal(name) && !strings.Contains(name, "$")
-			}
 			return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/$")
 		}
 	}

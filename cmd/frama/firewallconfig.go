@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -12,6 +13,7 @@ import (
 // firewallConf is what instances may reach and who reaches them, beside what the rest of the configuration says already:
 // backing servers and the ingress. See docs/operate/security.md.
 type firewallConf struct {
+	Prefix    string   `mapstructure:"prefix" default:"frama" doc:"begins the names of networks and bridges on the nodes; another for each cluster that shares machines"`
 	Allow     []string `mapstructure:"allow" doc:"more servers that every instance may reach, host:port, or host:port/udp"`
 	Deny      []string `mapstructure:"deny" doc:"addresses and networks that no instance reaches although they are public: the host's own machines"`
 	DNS       []string `mapstructure:"dns" doc:"resolvers that instances may ask; those of each node when empty"`
@@ -29,6 +31,7 @@ const mailboxes = "993"
 // firewall is what the nodes have to know.
 func (c config) firewall() (isolation.Config, error) {
 	f := isolation.Config{
+		Prefix:  c.Firewall.Prefix,
 		Ingress: c.Edge.Addresses, Deny: c.Firewall.Deny, DNS: c.Firewall.DNS, PublicUDP: c.Firewall.PublicUDP, CNI: c.Firewall.CNI,
 		Docker: c.Firewall.Docker, Ports: strconv.Itoa(c.Ports.Min) + "-" + strconv.Itoa(c.Ports.Max), Endpoints: slices.Clone(c.Firewall.Allow),
 		Subnets: map[isolation.Class]netip.Prefix{},
@@ -36,7 +39,7 @@ func (c config) firewall() (isolation.Config, error) {
 	for class, text := range map[isolation.Class]string{isolation.None: c.Firewall.None, isolation.Mail: c.Firewall.Mail, isolation.Web: c.Firewall.Web} {
 		subnet, err := netip.ParsePrefix(text)
 		if err != nil {
-			return f, err
+			return f, fmt.Errorf("%s: %q is no network, as 172.31.240.0/22", class, text)
 		}
 		f.Subnets[class] = subnet
 	}

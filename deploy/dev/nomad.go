@@ -23,11 +23,14 @@ type NomadOptions struct {
 	// must lie elsewhere.
 	MinPort, MaxPort int
 
-	Docker    string // path of the socket of the engine that runs containers; none when empty
-	Frama     string // the frama binary, to run the volume plugin; no jobs with volumes when empty
-	Volumes   string // folder of the volumes; one in Data when empty
-	KeepSizes bool   // Volumes is on a file system with quotas; otherwise volumes have no limits
-	Namespace string // "frama" when empty
+	Docker string // path of the socket of the engine that runs containers; none when empty
+	CNI    string // folder of the networks that tasks may share; none when empty
+	// InfraImage runs to hold such a network; Nomad's own choice when empty.
+	InfraImage string
+	Frama      string // the frama binary, to run the volume plugin; no jobs with volumes when empty
+	Volumes    string // folder of the volumes; one in Data when empty
+	KeepSizes  bool   // Volumes is on a file system with quotas; otherwise volumes have no limits
+	Namespace  string // "frama" when empty
 
 	// CPU (MHz) and Memory (MiB) pretend another size of machine; the real one when zero.
 	CPU, Memory int

@@ -83,7 +83,7 @@ client {
   gc_disk_usage_threshold  = 99
   gc_inode_usage_threshold = 99
   max_kill_timeout  = "2m"
-
+%[12]s
   options {
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
 %[11]s  }
@@ -114,7 +114,7 @@ const dockerConfig = `
 plugin "docker" {
   config {
     endpoint              = %q
-    allow_privileged      = false
+%s    allow_privileged      = false
     pids_limit            = 2000
     pull_activity_timeout = "5m"
     extra_labels          = ["job_name", "task_group_name", "task_name", "namespace", "node_name", "node_id"]
@@ -153,9 +153,13 @@ func (o *NomadOptions) writeConfig() (path, clientDir string, err error) {
 		noDocker = "    \"driver.denylist\" = \"docker\"\n" // it would find the machine's own
 	}
 	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort,
-		o.CPU, o.Memory, chroot, clientDir, noDocker)
+		o.CPU, o.Memory, chroot, clientDir, noDocker, o.cni())
 	if o.Docker != "" {
-		text += fmt.Sprintf(dockerConfig, "unix://"+o.Docker)
+		infra := ""
+		if o.InfraImage != "" {
+			infra = fmt.Sprintf("    infra_image           = %q\n", o.InfraImage)
+		}
+		text += fmt.Sprintf(dockerConfig, "unix://"+o.Docker, infra)
 	}
 	path = filepath.Join(o.Data, "nomad.hcl")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -191,6 +195,14 @@ func linkTo(dir string) string {
 
 // removeShortClientDir removes the link, if there is one; the next start makes it again.
 func removeShortClientDir(data string) { _ = os.Remove(linkTo(filepath.Join(data, "state", "client"))) }
+
+// cni names the plugins of Debian's package and the networks made of them.
+func (o *NomadOptions) cni() string {
+	if o.CNI == "" {
+		return ""
+	}
+	return fmt.Sprintf("  cni_path          = \"/usr/lib/cni\"\n  cni_config_dir    = %q\n", absolute(o.CNI))
+}
 
 // etcFiles are what programs look for in /etc when they resolve names, users, times and libraries, and check
 // certificates.

@@ -86,7 +86,7 @@ func try(addresses []string) {
 	var all sync.WaitGroup
 	for _, a := range addresses {
 		all.Go(func() {
-			answer := ""
+			var answer string
 			protocol, address, _ := strings.Cut(a, ":")
 			if protocol == "udp" {
 				answer = tryUDP(address)

@@ -21,7 +21,7 @@ func isolatedJob(egress string, capabilities []string, change func(*api.TaskGrou
 	}
 	c := &Cluster{options: Options{Namespace: "frama"}}
 	job.Constraints = nil
-	c.mutate(job, want, false)
+	c.mutate(job, want, true)
 	return job, ProductionPolicy().Violations(job, want)
 }
 

@@ -180,6 +180,7 @@ func (c *Cluster) Check(ctx context.Context, j provisioner.Job, policy Policy) (
 		return nil, err
 	}
 	c.mutate(job, j, knowsDisconnect)
+	policy.Networks = c.options.Networks
 	var found []Finding
 	for _, v := range policy.Violations(job, j) {
 		found = append(found, Finding{Line: lineOf(j.Source, v.Key), Message: v.String()})

@@ -35,13 +35,13 @@ type Options struct {
 	Token     func() (string, error) // secret ID of an ACL token, read for each call so that it can rotate; nil without ACL
 	Region    string                 // empty for the agent's own
 	Namespace string                 // "frama" when empty
+	// Networks is the prefix of the nodes' networks, isolation.DefaultPrefix when empty.
+	Networks string
 	// NodeNamespace is that of the volume plugin, "frama-node" when empty.
 	NodeNamespace string
 	TLS           TLS
 	Policy        Policy        // ProductionPolicy() when it allows no driver
 	Timeout       time.Duration // of one call; 10 s when zero
-	// Networks is the prefix of the nodes' networks, isolation.DefaultPrefix when empty.
-	Networks string
 	// Oversubscribed says that more memory is promised than there is: jobs ask for less than they may grow to.
 	Oversubscribed bool
 	// Images says which images run instead of those that jobs name.

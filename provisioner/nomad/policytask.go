@@ -43,7 +43,7 @@ func (i *inspection) task(t *api.Task) {
 		i.refuseIf(mode != "" && mode != api.VolumeMountPropagationPrivate, "propagation_mode", "mounts must not spread to the node (%s)", mode)
 	}
 	for _, tmpl := range t.Templates {
-		i.template(t.Driver, tmpl)
+		i.template(tmpl)
 	}
 	const problem = "the environment of the node and tokens are not available to instances"
 	for _, name := range slices.Sorted(maps.Keys(t.Env)) {

@@ -70,9 +70,9 @@ locals {
   # Each of Apache's processes may take some 60 MiB: no more of them than fit.
   apache_workers = max(5, min(150, floor(local.memory_max / 64)))
 
-  # For the files of all accounts together, until frama tells the space's own limit: less than the volume, see quota.sh.
-  quotas = { starter = "2600 MB", standard = "27 GB", large = "140 GB" }
-  quota  = lookup(local.quotas, var.plan, "2600 MB")
+  # For the files of all accounts together, until frama tells the space's own limit: the volume less the manifest's reserve.
+  quotas = { starter = "2560 MB", standard = "30 GB", large = "158 GB" }
+  quota  = lookup(local.quotas, var.plan, "2560 MB")
 
   # For an account to which nobody gave another; together more than the quota above, since few use theirs up.
   account_quotas = { starter = "1 GB", standard = "5 GB", large = "10 GB" }
@@ -367,8 +367,7 @@ job "nextcloud" {
         EOT
       }
 
-      # The limit of the association as a whole, in MiB, when it changes. The volume also holds the code, twice during an
-      # upgrade; previews, the trash and old versions, which this quota does not count, get a tenth.
+      # The limit of the association as a whole, when it changes.
       template {
         destination = "local/quota.sh"
         perms       = "0444"
@@ -377,10 +376,8 @@ job "nextcloud" {
           cd /var/www/html
           occ() { php occ --no-interaction "$@"; }
 
-          room=$((($(df -Pm . | awk 'NR == 2 { print $2 }') - 2 * $(du -sm --exclude=./data . | cut -f 1)) * 9 / 10))
-          quota="$(($1 < room ? $1 : room)) MB"
-          occ config:app:set frama quota --value="$quota"
-          occ groupquota:set everyone "$quota"
+          occ config:app:set frama quota --value="$1"
+          occ groupquota:set everyone "$1"
         EOT
       }
 
@@ -420,6 +417,7 @@ job "nextcloud" {
             turn=$((turn + 1))
             nap 300
           done
+          exit 0
         EOT
         ]
       }
