@@ -129,25 +129,22 @@ func writable(s string) string {
 
 // checkEnforce sees that what stops growth is what the manifest says stops it.
 func (a *App) checkEnforce(r *reader) {
-	for _, run := range []Run{a.run, a.runs[Native]} {
-		e := run.Enforce
-		if acts := e.Setting != "" || !e.Stop.Nothing() || !e.Tell.Nothing(); acts && (a.Quota == "ingress" || a.Quota == "volume") {
-			d := run.enforceAt
-			d.Message = "quota says that the " + a.Quota + " stops growth: with that, enforce holds writes and nothing else"
-			*r.diags = append(*r.diags, d)
-		}
+	e := a.run.Enforce
+	if acts := e.Setting != "" || !e.Stop.Nothing() || !e.Tell.Nothing(); acts && (a.Quota == "ingress" || a.Quota == "volume") {
+		d := a.run.enforceAt
+		d.Message = "quota says that the " + a.Quota + " stops growth: with that, enforce holds writes and nothing else"
+		*r.diags = append(*r.diags, d)
 	}
 }
 
 // checkReserve: what an application keeps for itself leaves room for people in every plan.
 func (a *App) checkReserve(r *reader) {
-	for _, run := range []Run{a.run, a.runs[Native]} {
-		for _, plan := range slices.Sorted(maps.Keys(a.sizes)) {
-			if reserve := run.Enforce.Tell.Reserve; reserve > 0 && reserve >= a.sizes[plan].Disk {
-				d := a.sizePlaces[plan]
-				d.Message = fmt.Sprintf("the reserve of tell (%d MiB) takes all of the volume in the plan %s (%d MiB)", reserve, plan, a.sizes[plan].Disk)
-				*r.diags = append(*r.diags, d)
-			}
+	reserve := a.run.Enforce.Tell.Reserve
+	for _, plan := range slices.Sorted(maps.Keys(a.sizes)) {
+		if reserve > 0 && reserve >= a.sizes[plan].Disk {
+			d := a.sizePlaces[plan]
+			d.Message = fmt.Sprintf("the reserve of tell (%d MiB) takes all of the volume in the plan %s (%d MiB)", reserve, plan, a.sizes[plan].Disk)
+			*r.diags = append(*r.diags, d)
 		}
 	}
 }

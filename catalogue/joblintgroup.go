@@ -145,6 +145,7 @@ func (l *jobLint) groupBlock(b *hclsyntax.Block) {
 	for _, s := range services {
 		l.service(s)
 	}
+	l.signals()
 	l.total(b)
 }
 
@@ -152,7 +153,6 @@ func (l *jobLint) groupBlock(b *hclsyntax.Block) {
 func (l *jobLint) network(b *hclsyntax.Block) {
 	switch mode, at, ok := l.plainText(b, "mode"); {
 	case !ok || mode == "bridge" || mode == "none":
-	case mode == "host" && l.native:
 	case mode == "host":
 		l.at(at, "network mode host shares the node's network")
 	default:
@@ -177,30 +177,25 @@ func (l *jobLint) network(b *hclsyntax.Block) {
 	}
 }
 
-// volumeBlock: the instance's own, or one that the host shares read-only. Every other host volume is somebody else's data.
+// volumeBlock: the instance's own, about which frama says all the rest, or a folder that the host shares read-only. Every other
+// volume is somebody else's data.
 func (l *jobLint) volumeBlock(b *hclsyntax.Block) {
 	name := strings.Join(b.Labels, " ")
-	if kind, at, ok := l.plainText(b, "type"); ok && kind != "host" {
-		l.at(at, "volume %s has the type %s: instances use host volumes", name, kind)
-	}
 	attr, ok := b.Body.Attributes["source"]
 	if !ok {
 		return
 	}
 	if refersTo(attr.Expr, "volume") {
 		l.volume = true
-		if mode, at, ok := l.plainText(b, "access_mode"); ok && mode != "single-node-single-writer" {
-			l.at(at, "volume %s has the access mode %s: one writer at a time", name, mode)
+		for _, key := range []string{"type", "access_mode", "attachment_mode"} {
+			if attr, ok := b.Body.Attributes[key]; ok {
+				l.at(attr.NameRange, "volume %s says how it is mounted: leave %s out, frama sets it", name, key)
+			}
 		}
 		return
 	}
-	source, at, ok := l.plainText(b, "source")
-	switch {
-	case !ok:
-	case !slices.Contains(SharedVolumes(l.variant), source):
+	if source, at, ok := l.plainText(b, "source"); ok {
 		l.at(at, "volume %s is %q, which is not the instance's own (var.volume)", name, source)
-	case !l.boolean(b, "read_only"):
-		l.at(at, "volume %s (%s) is shared by all instances: read_only = true", name, source)
 	}
 }
 

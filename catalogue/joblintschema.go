@@ -93,10 +93,10 @@ func jobShapes() map[string]shape {
 		},
 		"dns": {keys: typed("servers:strings searches:strings options:strings")},
 		"volume": {
-			labels: 1, many: true, needed: []string{"type", "source"},
+			labels: 1, many: true, needed: []string{"source"},
 			keys: typed("type:string source:string read_only:bool access_mode:string attachment_mode:string"),
 			refused: refuse("the volume's name must be what it says", "per_alloc sticky").
-				also("instances use host volumes, which have no mount options", "mount_options"),
+				also("volumes have no mount options", "mount_options"),
 		},
 		"volume_mount": {
 			many: true, needed: []string{"volume", "destination"}, refused: refuse(ofTheNode, "selinux_label"),

@@ -129,7 +129,7 @@ func (e *enforcer) tasks(ctx context.Context) (tasks []task, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if app.Run(e.Options.Variant).Enforce.Tell.Nothing() {
+		if app.Run().Enforce.Tell.Nothing() {
 			continue
 		}
 		err = e.paged(ctx, func(tx *store.Tx, after string) (last string, n int, err error) {

@@ -69,7 +69,7 @@ type enforcing struct {
 }
 
 func newEnforcing(t *testing.T) *enforcing {
-	w := newWorld(t, catalogue.Native, "polls", "events", "cloud", "site", "wiki")
+	w := newWorld(t, "polls", "events", "cloud", "site", "wiki")
 	e := &enforcing{world: w, cluster: &obedient{paper: w.cluster, begun: time.Unix(1, 0)}, clock: time.Now()}
 	w.p.Cluster, w.p.Now = e.cluster, func() time.Time { return e.clock }
 	w.p.Requests = func(_ context.Context, i hosting.Instance, list []catalogue.Request) error {

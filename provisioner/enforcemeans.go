@@ -28,7 +28,7 @@ func newMeans(p *Provisioner) means {
 
 // stop makes the application take no more.
 func (m means) stop(ctx context.Context, i hosting.Instance, app catalogue.App) error {
-	enforce := app.Run(m.Options.Variant).Enforce
+	enforce := app.Run().Enforce
 	if enforce.Setting != "" {
 		switch reads, err := m.Cluster.ReadsSecret(ctx, i.Job, enforce.Setting); {
 		case err != nil:
@@ -46,7 +46,7 @@ func (m means) stop(ctx context.Context, i hosting.Instance, app catalogue.App) 
 
 // allow undoes it.
 func (m means) allow(ctx context.Context, i hosting.Instance, app catalogue.App) error {
-	enforce := app.Run(m.Options.Variant).Enforce
+	enforce := app.Run().Enforce
 	if enforce.Setting != "" {
 		if err := m.set(ctx, i, app, enforce.Setting, "false"); err != nil {
 			return err
@@ -59,7 +59,7 @@ func (m means) allow(ctx context.Context, i hosting.Instance, app catalogue.App)
 func (m means) tell(ctx context.Context, i hosting.Instance, app catalogue.App, t told) error {
 	fill := strings.NewReplacer("{storage_bytes}", strconv.FormatInt(t.storage, 10), "{storage_mib}", strconv.FormatInt(t.storage>>20, 10),
 		"{accounts}", strconv.FormatInt(t.accounts, 10)).Replace
-	how := app.Run(m.Options.Variant).Enforce.Tell
+	how := app.Run().Enforce.Tell
 	act := catalogue.Act{Task: how.Task, User: how.User}
 	for _, word := range how.Command {
 		act.Command = append(act.Command, fill(word))
@@ -153,6 +153,6 @@ func (m means) answers(ctx context.Context, i hosting.Instance, app catalogue.Ap
 	if m.Requests == nil {
 		return nil
 	}
-	health := app.Run(m.Options.Variant).Health
+	health := app.Run().Health
 	return m.setUpByRequests(ctx, i, []catalogue.Request{{Name: "health", Method: http.MethodGet, Path: health.Path, Status: health.Status}})
 }

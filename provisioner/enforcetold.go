@@ -47,7 +47,7 @@ func (e *enforcer) limits(tx *store.Tx, app catalogue.App, instances []hosting.I
 	for _, s := range spaces {
 		thresholds[s.ID] = plans[s.Plan].Thresholds
 	}
-	reserve := int64(app.Run(e.Options.Variant).Enforce.Tell.Reserve) << 20
+	reserve := int64(app.Run().Enforce.Tell.Reserve) << 20
 	out := make([]told, len(instances))
 	for n, i := range instances {
 		size := i.Growth.VolumeMiB

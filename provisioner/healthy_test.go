@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/provisioner"
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/work"
@@ -37,7 +36,7 @@ func TestASlowStartIsGivenTheLongerTime(t *testing.T) {
 		"the job says nothing":     {10 * time.Minute, 0, 9 * time.Minute, 11 * time.Minute},
 		"the cluster gives up now": {10 * time.Minute, 10 * time.Minute, 10*time.Minute + 30*time.Second, 12 * time.Minute},
 	} {
-		w := newWorld(t, catalogue.Native, "wiki")
+		w := newWorld(t, "wiki")
 		cluster := &starting{paper: w.cluster, health: provisioner.JobHealth{State: provisioner.JobPending, Since: time.Now(), Within: c.job}}
 		w.p.Cluster, w.p.Options.HealthyWithin = cluster, c.host
 		w.approved("lilas", "wiki")
@@ -56,7 +55,7 @@ func TestASlowStartIsGivenTheLongerTime(t *testing.T) {
 // A job that failed is registered afresh; one that is merely late is looked at again.
 func TestARetryRemovesOnlyWhatFailed(t *testing.T) {
 	for state, removes := range map[provisioner.JobState]bool{provisioner.JobFailed: true, provisioner.JobPending: false, provisioner.JobBlocked: false} {
-		w := newWorld(t, catalogue.Native, "wiki")
+		w := newWorld(t, "wiki")
 		cluster := &starting{paper: w.cluster, health: provisioner.JobHealth{State: state}}
 		w.p.Cluster = cluster
 		w.approved("lilas", "wiki")

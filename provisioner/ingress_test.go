@@ -4,13 +4,12 @@ import (
 	"strings"
 	"testing"
 
-	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/services/hosting"
 )
 
 // An application behind a proxy that it does not know takes all visitors for one, and locks all of them out at once.
 func TestJobsAreToldTheIngress(t *testing.T) {
-	w := newWorld(t, catalogue.Native, "photos", "pads")
+	w := newWorld(t, "photos", "pads")
 	w.approved("lilas", "photos")
 	v := w.work("lilas")
 	if s := step(v); s.Name != "jobs" || v.Space.State != hosting.SpaceFailed || !strings.Contains(s.Message, "edge.addresses") || len(w.cluster.jobs) > 0 {

@@ -14,7 +14,7 @@ import (
 // An application that was interrupted in its first start answers its health page, and has no administrator: its space stays
 // closed until it proves the contrary, and nobody is welcomed.
 func TestAHalfInstalledApplicationIsNotOpened(t *testing.T) {
-	w := newWorld(t, catalogue.Native, "wiki")
+	w := newWorld(t, "wiki")
 	var asked []string
 	half := true
 	w.p.Requests = func(_ context.Context, _ hosting.Instance, list []catalogue.Request) error {

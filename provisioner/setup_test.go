@@ -15,7 +15,7 @@ import (
 
 // settling is a world with an approved space whose application has a setup of two commands and a request.
 func settling(t *testing.T) (w *world, requests *[]string) {
-	w = newWorld(t, catalogue.Native, "wiki")
+	w = newWorld(t, "wiki")
 	requests = &[]string{}
 	w.p.Requests = func(_ context.Context, i hosting.Instance, list []catalogue.Request) error {
 		*requests = append(*requests, i.Host+" at "+i.Address+list[0].Path)

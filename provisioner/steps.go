@@ -37,7 +37,6 @@ type Provisioner struct {
 // Options are what provisioning needs to know of the configuration.
 type Options struct {
 	ClusterName string
-	Variant     string // of the jobs: catalogue.Production or catalogue.Native
 	Platform    string // base domain
 	PortMin     int    // static ports that instances get, inclusive
 	PortMax     int
@@ -151,9 +150,9 @@ func (p *Provisioner) volumes(ctx context.Context, run work.Run) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		owner := app.Run(p.Options.Variant).Volume
+		owner := app.Run().Volume
 		err = p.Cluster.EnsureVolume(ctx, Volume{
-			Name: i.Volume, Node: i.Node, CapacityMiB: i.Reserved.Disk, UID: owner.UID, GID: owner.GID,
+			Name: i.Volume, Node: i.Node, Instance: i.ID, CapacityMiB: i.Reserved.Disk, UID: owner.UID, GID: owner.GID,
 		})
 		var temporary *TemporaryError
 		var larger *KeptError
@@ -199,7 +198,7 @@ func (p *Provisioner) jobs(ctx context.Context, run work.Run) (any, error) {
 			return nil, fmt.Errorf("job of %s: %w", i.Kind, err)
 		}
 		err = p.Store.Write(ctx, func(tx *store.Tx) error {
-			return tx.InstanceRegistered(i.ID, app.Version(p.Options.Variant))
+			return tx.InstanceRegistered(i.ID, app.Version())
 		})
 		if err != nil {
 			return nil, err
@@ -225,9 +224,13 @@ func (p *Provisioner) register(ctx context.Context, job Job) error {
 }
 
 func (p *Provisioner) job(space hosting.Space, i hosting.Instance, app catalogue.App) (Job, error) {
-	source, path, err := app.Job(p.Options.Variant)
+	source, path, err := app.Job()
 	if err != nil {
 		return Job{}, &RefusedError{Reason: err.Error()}
+	}
+	if lacking := app.Lacking(); len(lacking) > 0 {
+		return Job{}, &RefusedError{Reason: fmt.Sprintf("%s needs images that are not here: %s; build them with deploy/images/build, "+
+			"or allow pulling (catalogue.pull)", app.Name, strings.Join(lacking, ", "))}
 	}
 	if err := p.registryFor(app); err != nil {
 		return Job{}, err
@@ -239,7 +242,8 @@ func (p *Provisioner) job(space hosting.Space, i hosting.Instance, app catalogue
 	size := p.asked(i.Reserved)
 	return Job{
 		ID: i.Job, SpaceID: space.ID, InstanceID: i.ID, Source: source, Path: path, Node: i.Node, Volume: i.Volume, Port: i.Port,
-		CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax,
+		CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax, Egress: app.Egress, Capabilities: app.Capabilities,
+		Images: app.Run().Pinned(p.Options.Registry),
 		Variables: map[string]any{
 			"job_id": i.Job, "host": i.Host, "url": p.Options.URL(i.Host), "port": i.Port, "volume": i.Volume,
 			"cpu": size.CPU, "memory": size.Memory, "memory_max": size.Limit(), "plan": space.Plan,
@@ -253,7 +257,7 @@ func (p *Provisioner) registryFor(app catalogue.App) error {
 	if p.Options.Registry != "" {
 		return nil
 	}
-	images := app.Run(p.Options.Variant).Images
+	images := app.Run().Images
 	for _, task := range slices.Sorted(maps.Keys(images)) {
 		if image := images[task]; image.Build != "" {
 			return &RefusedError{Reason: fmt.Sprintf("%s runs the image %s, which hosts build themselves: build it from %s, push it to "+

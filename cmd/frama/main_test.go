@@ -10,5 +10,5 @@ import (
 // the name that Nomad knows, and what playRole knows.
 func TestMain(m *testing.M) {
 	playRole()
-	testscript.Main(m, map[string]func(){"frama": main, pluginName: main})
+	testscript.Main(m, map[string]func(){"frama": main})
 }

@@ -76,7 +76,6 @@ plan "large" {
 
 const tinyJob = `variable "job_id" { type = string }
 variable "port" { type = number }
-variable "volume" { type = string }
 variable "cpu" { type = number }
 variable "memory" { type = number }
 
@@ -90,12 +89,6 @@ job "app" {
     # Nomad's default of 300 MiB, for each of some two hundred, is more than a small machine has.
     ephemeral_disk {
       size = 10
-    }
-    volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
     }
     update {
       health_check      = "task_states"
@@ -152,7 +145,7 @@ func tinyCatalogue(t testing.TB) string {
 			t.Fatal(err)
 		}
 		for file, text := range map[string]string{
-			"app.hcl": fmt.Sprintf(tinyManifest, name, kind), "native.nomad.hcl": fmt.Sprintf(tinyJob, binary),
+			"app.hcl": fmt.Sprintf(tinyManifest, name, kind), "job.nomad.hcl": fmt.Sprintf(tinyJob, binary),
 		} {
 			if err := os.WriteFile(filepath.Join(folder, file), []byte(text), 0o644); err != nil {
 				t.Fatal(err)

@@ -23,10 +23,14 @@ type NomadOptions struct {
 	// must lie elsewhere.
 	MinPort, MaxPort int
 
-	NativeDir string // offered to jobs as volume frama-native, read-only; none when empty
-	Volumes   string // folder of the dynamic host volumes; one in Data when empty
-	PluginDir string // holds host volume plugins; none but Nomad's own when empty
-	Namespace string // "frama" when empty
+	Docker string // path of the socket of the engine that runs containers; none when empty
+	CNI    string // folder of the networks that tasks may share; none when empty
+	// InfraImage runs to hold such a network; Nomad's own choice when empty.
+	InfraImage string
+	Frama      string // the frama binary, to run the volume plugin; no jobs with volumes when empty
+	Volumes    string // folder of the volumes; one in Data when empty
+	KeepSizes  bool   // Volumes is on a file system with quotas; otherwise volumes have no limits
+	Namespace  string // "frama" when empty
 
 	// CPU (MHz) and Memory (MiB) pretend another size of machine; the real one when zero.
 	CPU, Memory int
@@ -51,11 +55,12 @@ type NomadOptions struct {
 type Nomad struct {
 	Address         string // http://127.0.0.1:<port>
 	Namespace       string
+	NodeNamespace   string // of the volume plugin
 	TokenFile       string // holds frama's own token, with the policy of deploy/nomad-acl; mode 0600
 	Token           string // what is in it
 	ManagementToken string // may do everything; for people and tests, never for frama
 	NodeID          string
-	Volumes         string // the folder of the dynamic host volumes, by volume ID
+	Volumes         string // the folder of the volumes, by name
 	*Process               // the agent's
 
 	options NomadOptions
@@ -76,14 +81,14 @@ func StartNomad(ctx context.Context, o NomadOptions) (_ *Nomad, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Nomad{Namespace: o.Namespace, Volumes: o.Volumes, options: o, unlock: unlock}
+	n := &Nomad{Namespace: o.Namespace, NodeNamespace: "frama-node", Volumes: o.Volumes, options: o, unlock: unlock}
 	defer func() {
 		if err != nil {
 			n.abandon()
 		}
 	}()
 	if !o.KeepTasks {
-		if err := n.clean(); err != nil {
+		if err := n.clean(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -99,7 +104,7 @@ func StartNomad(ctx context.Context, o NomadOptions) (_ *Nomad, err error) {
 func (n *Nomad) start(ctx context.Context) error {
 	n.Address = "http://" + n.options.HTTP.Address()
 	n.api = &nomadAPI{address: n.Address}
-	config, err := n.options.writeConfig()
+	config, clientDir, err := n.options.writeConfig()
 	if err != nil {
 		return err
 	}
@@ -110,6 +115,11 @@ func (n *Nomad) start(ctx context.Context) error {
 	if err := n.startAgent(ctx, config); err != nil {
 		return err
 	}
+	if n.options.Frama != "" {
+		if err := n.api.registerVolumePlugin(ctx, n.volumePlugin(clientDir)); err != nil {
+			return err
+		}
+	}
 	if unmounted {
 		n.options.Progress("the last run did not end in order: replacing all allocations")
 		if err := n.drain(ctx, 30*time.Second); err != nil {
@@ -119,10 +129,29 @@ func (n *Nomad) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := n.api.setEligible(ctx, n.NodeID); err != nil || !unmounted {
+	if err := n.api.setEligible(ctx, n.NodeID); err != nil {
 		return err
 	}
+	if !unmounted {
+		return nil
+	}
 	return n.api.reschedule(ctx)
+}
+
+// AwaitVolumes waits until Nomad finds the volume plugin healthy, which it does up to ten seconds after the start. Jobs with
+// volumes wait for it by themselves; registering the first volume does not.
+func (n *Nomad) AwaitVolumes(ctx context.Context) error {
+	if err := n.waitReady(ctx, n.api.volumePluginHealthy, time.Minute); err != nil {
+		return fmt.Errorf("volume plugin: %w", err)
+	}
+	return nil
+}
+
+func (n *Nomad) volumePlugin(clientDir string) VolumePlugin {
+	return VolumePlugin{
+		Frama: n.options.Frama, Folder: n.Volumes, Plain: !n.options.KeepSizes, Namespace: n.NodeNamespace,
+		ClientDir: clientDir,
+	}
 }
 
 // complete fills in what was left out.
@@ -131,13 +160,13 @@ func (o *NomadOptions) complete() (err error) {
 		return err
 	}
 	o.Data = absolute(o.Data)
-	if o.NativeDir != "" {
-		o.NativeDir = absolute(o.NativeDir)
-	}
 	if o.Volumes == "" {
 		o.Volumes = filepath.Join(o.Data, "volumes")
 	}
 	o.Volumes = absolute(o.Volumes)
+	if o.Frama != "" {
+		o.Frama = absolute(o.Frama)
+	}
 	if o.MinPort == 0 {
 		o.MinPort, o.MaxPort = 20000, 20999
 	}
@@ -166,7 +195,8 @@ func (n *Nomad) Stop(ctx context.Context) error {
 		err = n.drain(ctx, 30*time.Second)
 		n.Process.Stop()
 	}
-	_, sweepErr := sweep(n.options.Data)
+	_, sweepErr := n.sweep(ctx)
+	removeShortClientDir(n.options.Data)
 	inOrder := err == nil
 	return errors.Join(err, sweepErr, unmountBelow(n.options.Data), n.markStopped(inOrder))
 }
@@ -181,17 +211,37 @@ func (n *Nomad) abandon() {
 	if n.Process != nil {
 		n.Process.Kill()
 	}
-	_, _ = sweep(n.options.Data)
+	_, _ = n.sweep(context.Background())
 	n.unlock()
 }
 
 // clean kills tasks of an agent that was not stopped in order.
-func (n *Nomad) clean() error {
-	count, err := sweep(n.options.Data)
+func (n *Nomad) clean(ctx context.Context) error {
+	count, err := n.sweep(ctx)
 	if count > 0 {
-		n.options.Progress(fmt.Sprintf("ended %d processes that an earlier, killed start had left", count))
+		n.options.Progress(fmt.Sprintf("ended %d processes and containers that an earlier, killed start had left", count))
 	}
 	return err
+}
+
+// sweep kills what tasks of this agent left: processes, and containers, which are not the agent's children.
+func (n *Nomad) sweep(ctx context.Context) (int, error) {
+	count, err := sweep(n.options.Data)
+	id, unknown := n.options.nodeID()
+	if n.options.Docker == "" || unknown != nil {
+		return count, err // an agent that never ran
+	}
+	containers, removeErr := newEngineAPI(n.options.Docker).removeContainers(ctx, "com.hashicorp.nomad.node_id="+id)
+	return count + containers, errors.Join(err, removeErr)
+}
+
+// nodeID is the agent's node, which it keeps over restarts.
+func (o *NomadOptions) nodeID() (string, error) {
+	id, err := os.ReadFile(filepath.Join(o.Data, "state", "client", "client-id"))
+	if err != nil {
+		return "", fmt.Errorf("find Nomad's node: %w", err)
+	}
+	return strings.TrimSpace(string(id)), nil
 }
 
 func (n *Nomad) bootFile() string { return filepath.Join(n.options.Data, "running-since-boot") }
@@ -275,15 +325,20 @@ func (n *Nomad) startAgent(ctx context.Context, config string) error {
 
 // awaitNode waits until this agent's node is ready and can run tasks.
 func (n *Nomad) awaitNode(ctx context.Context) error {
-	id, err := os.ReadFile(filepath.Join(n.options.Data, "state", "client", "client-id"))
+	id, err := n.options.nodeID()
 	if err != nil {
-		return fmt.Errorf("find Nomad's node: %w", err)
+		return err
 	}
-	n.NodeID = strings.TrimSpace(string(id))
-	return n.waitReady(ctx, func(ctx context.Context) error { return n.api.nodeReady(ctx, n.NodeID) }, time.Minute)
+	n.NodeID = id
+	drivers := []string{"exec"}
+	if n.options.Docker != "" {
+		drivers = append(drivers, "docker")
+	}
+	return n.waitReady(ctx, func(ctx context.Context) error { return n.api.nodeReady(ctx, n.NodeID, drivers) }, time.Minute)
 }
 
-// drain ends all tasks on the node and waits until they have ended. The node takes no work afterwards.
+// drain ends all tasks on the node but the volume plugin's, which unmounts what they leave, and waits until they have
+// ended. The node takes no work afterwards.
 func (n *Nomad) drain(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

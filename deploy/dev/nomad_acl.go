@@ -28,8 +28,8 @@ func (n *Nomad) admit(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make namespace %s: %w", n.Namespace, err)
 	}
-	// The file names the usual namespace.
-	rules := strings.Replace(nomadacl.Policy, `namespace "frama"`, fmt.Sprintf("namespace %q", n.Namespace), 1)
+	// The file names the usual namespaces.
+	rules := strings.Replace(nomadacl.Policy, `namespace "frama" `, fmt.Sprintf("namespace %q ", n.Namespace), 1)
 	err = n.api.call(ctx, http.MethodPut, "/v1/acl/policy/frama", map[string]string{
 		"Name": "frama", "Description": "frama", "Rules": rules,
 	}, nil)

@@ -21,11 +21,12 @@ type nomadAPI struct {
 
 // errStatus is an answer other than 200.
 type errStatus struct {
+	who  string
 	code int
 	body string
 }
 
-func (e *errStatus) Error() string { return fmt.Sprintf("nomad answered %d: %s", e.code, e.body) }
+func (e *errStatus) Error() string { return fmt.Sprintf("%s answered %d: %s", e.who, e.code, e.body) }
 
 func isStatus(err error, code int) bool {
 	var s *errStatus
@@ -56,7 +57,7 @@ func (a *nomadAPI) call(ctx context.Context, method, path string, in, out any) e
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return &errStatus{resp.StatusCode, strings.TrimSpace(string(answer))}
+		return &errStatus{"nomad", resp.StatusCode, strings.TrimSpace(string(answer))}
 	}
 	if out == nil || len(answer) == 0 {
 		return nil
@@ -75,7 +76,7 @@ func (a *nomadAPI) hasLeader(ctx context.Context) error {
 	return nil
 }
 
-func (a *nomadAPI) nodeReady(ctx context.Context, id string) error {
+func (a *nomadAPI) nodeReady(ctx context.Context, id string, drivers []string) error {
 	var node struct {
 		Status  string
 		Drivers map[string]struct {
@@ -89,8 +90,10 @@ func (a *nomadAPI) nodeReady(ctx context.Context, id string) error {
 	if node.Status != "ready" {
 		return fmt.Errorf("node is %s", node.Status)
 	}
-	if exec, known := node.Drivers["exec"]; !known || !exec.Healthy {
-		return fmt.Errorf("driver exec is not healthy: %s", exec.HealthDescription)
+	for _, name := range drivers {
+		if driver, known := node.Drivers[name]; !known || !driver.Healthy {
+			return fmt.Errorf("driver %s is not healthy: %s", name, driver.HealthDescription)
+		}
 	}
 	return nil
 }
@@ -120,10 +123,11 @@ func (a *nomadAPI) clientRegistered(ctx context.Context) error {
 	return nil
 }
 
-// drain tells the servers to stop everything on the node at once: a negative deadline is a forced drain.
+// drain tells the servers to stop everything on the node at once: a negative deadline is a forced drain. System jobs, which
+// is the volume plugin, stay: stopped with the others it would leave their mounts.
 func (a *nomadAPI) drain(ctx context.Context, node string) error {
 	return a.call(ctx, http.MethodPut, "/v1/node/"+node+"/drain", map[string]any{
-		"DrainSpec": map[string]any{"Deadline": -1}, "MarkEligible": false,
+		"DrainSpec": map[string]any{"Deadline": -1, "IgnoreSystemJobs": true}, "MarkEligible": false,
 	}, nil)
 }
 
@@ -136,14 +140,20 @@ func (a *nomadAPI) setEligible(ctx context.Context, node string) error {
 	return nil
 }
 
-// running counts the allocations on the node whose tasks have not ended.
+// running counts the allocations on the node whose tasks have not ended, without those of system jobs.
 func (a *nomadAPI) running(ctx context.Context, node string) (int, error) {
-	var allocations []struct{ ClientStatus, DesiredStatus string }
+	var allocations []struct {
+		Job                         struct{ Type string }
+		ClientStatus, DesiredStatus string
+	}
 	if err := a.call(ctx, http.MethodGet, "/v1/node/"+node+"/allocations", nil, &allocations); err != nil {
 		return -1, err
 	}
 	count := 0
 	for _, alloc := range allocations {
+		if alloc.Job.Type == "system" {
+			continue
+		}
 		if alloc.ClientStatus == "running" || alloc.ClientStatus == "pending" && alloc.DesiredStatus == "run" {
 			count++
 		}

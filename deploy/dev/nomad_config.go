@@ -1,7 +1,11 @@
 package dev
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,8 +18,6 @@ import (
 //   - Cloud fingerprinters would delay the start by seconds, and fail where AWS_CA_BUNDLE is set.
 //   - chroot_env is a skeleton of a few files instead of a copy of the system in each task folder, which took tens
 //     of seconds and gigabytes a task; programs come from the volume frama-usr. See writeSkeleton.
-//   - Dynamic host volumes: the built-in plugin mkdir takes uid, gid and mode (Nomad 1.10.2 and later) under the
-//     agent's umask. Tasks of the exec driver run as nobody, so volumes are made with uid 65534.
 const agentConfig = `name      = "dev"
 data_dir  = %[1]q
 bind_addr = "127.0.0.1"
@@ -71,29 +73,29 @@ server {
 
 client {
   enabled           = true
+  state_dir         = %[10]q
   network_interface = "lo"
   min_dynamic_port  = %[5]d
   max_dynamic_port  = %[6]d
-  host_volumes_dir  = %[7]q
-%[12]s  cpu_total_compute = %[8]d
-  memory_total_mb   = %[9]d
+  cpu_total_compute = %[7]d
+  memory_total_mb   = %[8]d
   gc_max_allocs     = 2000
   gc_disk_usage_threshold  = 99
   gc_inode_usage_threshold = 99
   max_kill_timeout  = "2m"
-
+%[12]s
   options {
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
-  }
+%[11]s  }
 
   chroot_env {
-%[10]s  }
+%[9]s  }
 
   host_volume "frama-usr" {
     path      = "/usr"
     read_only = true
   }
-%[11]s}
+}
 
 plugin "raw_exec" {
   config {
@@ -102,32 +104,104 @@ plugin "raw_exec" {
 }
 `
 
-func (o *NomadOptions) writeConfig() (path string, err error) {
+// dockerConfig is that of the driver for containers.
+//
+//   - Images stay, and containers that this agent does not know are left alone: several agents share the engine, and each
+//     would remove those of the others.
+//   - volumes: no paths of the machine, only volumes and files of the task itself.
+//   - pids_limit is for tasks that set none. The labels tell whose a container is.
+const dockerConfig = `
+plugin "docker" {
+  config {
+    endpoint              = %q
+%s    allow_privileged      = false
+    pids_limit            = 2000
+    pull_activity_timeout = "5m"
+    extra_labels          = ["job_name", "task_group_name", "task_name", "namespace", "node_name", "node_id"]
+
+    gc {
+      image     = false
+      container = true
+
+      dangling_containers {
+        enabled = false
+      }
+    }
+
+    volumes {
+      enabled = false
+    }
+  }
+}
+`
+
+func (o *NomadOptions) writeConfig() (path, clientDir string, err error) {
 	state := filepath.Join(o.Data, "state")
-	for _, dir := range []string{state, o.Volumes} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return "", fmt.Errorf("data folder of Nomad: %w", err)
-		}
+	if err := os.MkdirAll(state, 0o755); err != nil {
+		return "", "", fmt.Errorf("data folder of Nomad: %w", err)
+	}
+	clientDir, err = shortClientDir(state)
+	if err != nil {
+		return "", "", err
 	}
 	chroot, err := writeSkeleton(filepath.Join(o.Data, "chroot"))
 	if err != nil {
-		return "", fmt.Errorf("write the skeleton of task folders: %w", err)
+		return "", "", fmt.Errorf("write the skeleton of task folders: %w", err)
 	}
-	native := ""
-	if o.NativeDir != "" {
-		native = fmt.Sprintf("\n  host_volume \"frama-native\" {\n    path      = %q\n    read_only = true\n  }\n", o.NativeDir)
+	noDocker := ""
+	if o.Docker == "" {
+		noDocker = "    \"driver.denylist\" = \"docker\"\n" // it would find the machine's own
 	}
-	plugins := ""
-	if o.PluginDir != "" {
-		plugins = fmt.Sprintf("  host_volume_plugin_dir = %q\n", absolute(o.PluginDir))
+	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort,
+		o.CPU, o.Memory, chroot, clientDir, noDocker, o.cni())
+	if o.Docker != "" {
+		infra := ""
+		if o.InfraImage != "" {
+			infra = fmt.Sprintf("    infra_image           = %q\n", o.InfraImage)
+		}
+		text += fmt.Sprintf(dockerConfig, "unix://"+o.Docker, infra)
 	}
-	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort, o.Volumes,
-		o.CPU, o.Memory, chroot, native, plugins)
 	path = filepath.Join(o.Data, "nomad.hcl")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		return "", fmt.Errorf("write Nomad's configuration: %w", err)
+		return "", "", fmt.Errorf("write Nomad's configuration: %w", err)
 	}
-	return path, nil
+	return path, clientDir, nil
+}
+
+// longestClientDir is how long the path of the client's state may be: sockets of plugins are below it, and the path of a
+// socket has 107 bytes at most.
+const longestClientDir = 107 - len("/csi/plugins/01234567-0123-0123-0123-0123456789ab/csi.sock")
+
+// shortClientDir is the folder for the state of Nomad's client, or a link to it where its path is too long.
+func shortClientDir(state string) (string, error) {
+	dir := filepath.Join(state, "client")
+	if len(dir) <= longestClientDir {
+		return dir, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("data folder of Nomad: %w", err)
+	}
+	link := linkTo(dir)
+	if err := os.Symlink(dir, link); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("short path to the data folder of Nomad: %w", err)
+	}
+	return link, nil
+}
+
+func linkTo(dir string) string {
+	sum := sha256.Sum256([]byte(dir))
+	return "/run/frama-dev-" + hex.EncodeToString(sum[:6])
+}
+
+// removeShortClientDir removes the link, if there is one; the next start makes it again.
+func removeShortClientDir(data string) { _ = os.Remove(linkTo(filepath.Join(data, "state", "client"))) }
+
+// cni names the plugins of Debian's package and the networks made of them.
+func (o *NomadOptions) cni() string {
+	if o.CNI == "" {
+		return ""
+	}
+	return fmt.Sprintf("  cni_path          = \"/usr/lib/cni\"\n  cni_config_dir    = %q\n", absolute(o.CNI))
 }
 
 // etcFiles are what programs look for in /etc when they resolve names, users, times and libraries, and check

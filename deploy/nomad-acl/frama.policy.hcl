@@ -1,10 +1,11 @@
 # What frama's own token may do on a Nomad cluster, and nothing else. Made once by an administrator:
 #
 #   nomad namespace apply frama
+#   nomad namespace apply frama-node
 #   nomad acl policy apply -description "frama" frama frama.policy.hcl
 #   nomad acl token create -name frama -policy frama
 #
-# frama doctor says which of these is missing. For another namespace than frama, change the name below.
+# frama doctor says which of these is missing. For other namespaces than these, change the names below.
 
 namespace "frama" {
   capabilities = [
@@ -13,9 +14,10 @@ namespace "frama" {
     "read-job",
     "submit-job", # also plans
     "alloc-exec", # the first settings of a fresh application, made inside of it, and how much it uses
-    "host-volume-create",
-    "host-volume-read",
-    "host-volume-write", # deletes too: only after a space was retired
+    "csi-list-volume",
+    "csi-read-volume",
+    "csi-write-volume", # registers and deregisters, which makes and removes nothing on a disk
+    "csi-mount-volume", # submits jobs with volumes
   ]
 
   # Secrets of the instances. Each job reads its own with its workload identity; frama must read them to write only
@@ -27,19 +29,29 @@ namespace "frama" {
   }
 }
 
+# Where the volume plugin runs, and nothing else: frama makes, resizes and removes volumes by commands in its task. Whoever may
+# do that is root on every node.
+namespace "frama-node" {
+  capabilities = [
+    "read-job",
+    "alloc-exec",
+    "alloc-node-exec",
+  ]
+}
+
+# Whether the volume plugin is healthy.
+plugin {
+  policy = "read"
+}
+
 # Where there is room.
 node {
   policy = "read"
 }
 
-# Whether jobs may use more memory than they ask for: capacity.overcommit_memory needs it.
+# Whether jobs may use more memory than they ask for: capacity.overcommit_memory needs it. And the version of the servers.
 operator {
   policy = "read"
-}
-
-# Registering a job that mounts a volume asks for this, by the name of the volume.
-host_volume "*-data" {
-  policy = "write"
 }
 
 # Folders of the machine that the native variants of applications run from: development only, elsewhere there are none

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"framagit.org/frama/frama/deploy/dev"
 	nomadacl "framagit.org/frama/frama/deploy/nomad-acl"
 
 	"github.com/hashicorp/nomad/api"
@@ -32,6 +33,7 @@ type agent struct {
 	node    string
 	dir     string
 	client  *api.Client
+	frama   string // the binary of the volume plugin
 	stop    func()
 }
 
@@ -50,16 +52,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func nomadBinary() string {
-	if path := os.Getenv("FRAMA_TEST_NOMAD"); path != "" {
-		return path
-	}
-	cache, _ := os.UserCacheDir()
-	return filepath.Join(cache, "frama", "bin", "nomad-1.11.0")
-}
-
 func startAgent() (*agent, error) {
+	binary, err := dev.Tool("nomad")
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "frama-nomad-e2e")
+	if err != nil {
+		return nil, err
+	}
+	frama, err := dev.BuildFrama(context.Background(), dir)
 	if err != nil {
 		return nil, err
 	}
@@ -115,13 +117,13 @@ plugin "raw_exec" { config { enabled = true } }
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(nomadBinary(), "agent", "-dev", "-config", dir+"/agent.hcl")
+	cmd := exec.Command(binary, "agent", "-dev", "-config", dir+"/agent.hcl")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	var once sync.Once
-	a := &agent{address: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), dir: dir}
+	a := &agent{address: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), dir: dir, frama: frama}
 	a.stop = func() {
 		once.Do(func() {
 			a.purge()
@@ -173,10 +175,10 @@ func (a *agent) bootstrap() error {
 	if _, err := client.Namespaces().Register(&api.Namespace{Name: "frama"}, nil); err != nil {
 		return err
 	}
-	if a.token, err = a.newToken("frama", strings.Replace(nomadacl.Policy, `"host-volume-delete",`, "", 1)); err != nil {
+	if a.token, err = a.newToken("frama", nomadacl.Policy); err != nil {
 		return err
 	}
-	return until(60*time.Second, func() error {
+	err = until(60*time.Second, func() error {
 		nodes, _, err := client.Nodes().List(nil)
 		if err != nil {
 			return err
@@ -186,6 +188,12 @@ func (a *agent) bootstrap() error {
 		}
 		a.node = nodes[0].ID
 		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return dev.RunVolumePlugin(context.Background(), a.address, a.root, dev.VolumePlugin{
+		Frama: a.frama, Folder: a.dir + "/volumes", Plain: true, ClientDir: a.dir + "/data/client",
 	})
 }
 
@@ -200,25 +208,31 @@ func (a *agent) newToken(name, rules string) (string, error) {
 	return token.SecretID, nil
 }
 
-// purge stops every job so that no process outlives the agent.
+// purge stops every job so that no process outlives the agent, the volume plugin last: it unmounts what the others leave.
 func (a *agent) purge() {
 	if a.client == nil {
 		return
 	}
-	jobs, _, err := a.client.Jobs().List(&api.QueryOptions{Namespace: "*"})
-	if err != nil {
-		return
-	}
-	for _, j := range jobs {
-		_, _, _ = a.client.Jobs().Deregister(j.ID, true, &api.WriteOptions{Namespace: j.Namespace})
-	}
-	_ = until(10*time.Second, func() error {
-		allocs, _, err := a.client.Allocations().List(&api.QueryOptions{Namespace: "*", Filter: `ClientStatus == "running"`})
-		if err == nil && len(allocs) > 0 {
-			err = fmt.Errorf("%d still run", len(allocs))
+	for _, kind := range []string{"service", "batch", "system"} {
+		jobs, _, err := a.client.Jobs().List(&api.QueryOptions{Namespace: "*"})
+		if err != nil {
+			return
 		}
-		return err
-	})
+		for _, j := range jobs {
+			if j.Type == kind {
+				_, _, _ = a.client.Jobs().Deregister(j.ID, true, &api.WriteOptions{Namespace: j.Namespace})
+			}
+		}
+		_ = until(10*time.Second, func() error {
+			allocs, _, err := a.client.Allocations().List(&api.QueryOptions{Namespace: "*", Filter: `ClientStatus == "running"`})
+			for _, alloc := range allocs {
+				if alloc.JobType == kind {
+					err = fmt.Errorf("%s still runs", alloc.JobID)
+				}
+			}
+			return err
+		})
+	}
 }
 
 func unmountBelow(dir string) {

@@ -34,7 +34,7 @@ func TestPolicyRefusesHostileEntries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.mutate(parsed, job(source))
+		c.mutate(parsed, job(source), true)
 		return ProductionPolicy().Violations(parsed, job(source))
 	}
 	if found := mutated(string(source)); len(found) > 0 {
@@ -76,7 +76,7 @@ func TestPolicyRefusesHostileEntries(t *testing.T) {
 		"latest":                {`toy:1.2.3"`, `toy:latest"`, "pinned"},
 		"no tag":                {`toy:1.2.3"`, `toy"`, "pinned"},
 		"major version":         {`toy:1.2.3"`, `toy:9"`, "pinned"},
-		"another's volume":      {"source          = var.volume", `source          = "lyon-pads-data"`, "not the instance's own"},
+		"another's volume":      {"source = var.volume", `source = "lyon-pads-data"`, "not the instance's own"},
 		"artifact":              {block, "      artifact {\n        source = \"https://example.org/x\"\n      }", "nobody pinned"},
 		"dynamic artifact":      {block, "      dynamic \"artifact\" {\n        for_each = [1]\n        content {\n          source = \"https://example.org/x\"\n        }\n      }", "nobody pinned"},
 		"identity":              {block, "      identity {\n        env = true\n      }", "token"},
@@ -154,14 +154,10 @@ func TestEmbeddedEntriesPassThePolicy(t *testing.T) {
 	}
 	c := cluster(t)
 	found, err := all.Lint(t.Context(), func(ctx context.Context, f catalogue.JobFile) ([]catalogue.Finding, error) {
-		policy := ProductionPolicy()
-		if f.Variant == catalogue.Native {
-			policy = DevelopmentPolicy()
-		}
 		answer, err := c.Check(ctx, provisioner.Job{
 			ID: "lint-" + f.App, SpaceID: "lint", InstanceID: "lint", Source: f.Source, Path: f.Path, Variables: f.Variables,
 			Volume: f.Volume, Port: f.Port, CPU: f.CPU, Memory: f.Memory, MemoryMax: f.MemoryMax,
-		}, policy)
+		}, ProductionPolicy())
 		var out []catalogue.Finding
 		for _, one := range answer {
 			out = append(out, catalogue.Finding(one))

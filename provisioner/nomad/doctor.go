@@ -21,12 +21,8 @@ type Check struct {
 	Mend   string // what to do, when it is not OK
 }
 
-// leastVersion is the oldest Nomad that knows everything frama writes into a job (the disconnect block), and the
-// oldest with dynamic host volumes.
-const (
-	leastVersion       = "1.8.0"
-	leastVolumeVersion = "1.10.0"
-)
+// leastVersion is the oldest Nomad that frama is tried on: the newest under a free licence.
+const leastVersion = "1.6.3"
 
 // Ping says whether the cluster answers and has a leader.
 func (c *Cluster) Ping(ctx context.Context) error {
@@ -57,9 +53,7 @@ func (c *Cluster) Doctor(ctx context.Context) []Check {
 	if c.options.Oversubscribed {
 		checks = append(checks, c.checkOversubscription(ctx))
 	}
-	if c.options.VolumePlugin != pluginMkdir {
-		checks = append(checks, c.checkVolumePlugin(ctx))
-	}
+	checks = append(checks, c.checkVolumes(ctx))
 	for _, try := range c.tries() {
 		checks = append(checks, c.checkRight(ctx, try))
 	}
@@ -92,36 +86,51 @@ func (c *Cluster) checkToken(ctx context.Context) Check {
 	return check
 }
 
-// checkVersion reads the versions of the servers' clients, since the agent's own needs agent:read.
+// checkVersion reads the versions of servers and clients, and says which of two ways keeps a node's jobs where they are while
+// it is out of sight.
 func (c *Cluster) checkVersion(ctx context.Context) Check {
 	check := Check{Name: "version"}
-	var oldest string
+	server, err := c.serverVersion(ctx)
+	if err != nil {
+		check.Detail, check.Mend = detail(err), "apply "+policyFile+": it has operator { policy = \"read\" }"
+		return check
+	}
+	stubs, err := c.nodeStubs(ctx)
+	oldest := server
+	for _, n := range stubs {
+		if older(n.Version, oldest) {
+			oldest = n.Version
+		}
+	}
+	way := "max_client_disconnect"
+	if !older(server, disconnectVersion) {
+		way = "the disconnect block"
+	}
+	switch {
+	case err != nil:
+		check.Detail, check.Mend = detail(err), "apply "+policyFile+": it has node { policy = \"read\" }"
+	case len(stubs) == 0:
+		check.Detail, check.Mend = "there is no node", "start a Nomad client: nothing can run without one"
+	case older(oldest, leastVersion):
+		check.Detail, check.Mend = "a server or node runs Nomad "+oldest, "upgrade to "+leastVersion+" or later"
+	default:
+		check.OK, check.Detail = true, fmt.Sprintf("servers %s, nodes %s or later; jobs stay with a node that is out of sight by %s", server, oldest, way)
+	}
+	return check
+}
+
+// nodeStubs lists all nodes, also those that are down.
+func (c *Cluster) nodeStubs(ctx context.Context) ([]*api.NodeListStub, error) {
+	var stubs []*api.NodeListStub
 	err := c.call(ctx, "list nodes", func(ctx context.Context) error {
 		r, err := c.read(ctx)
 		if err != nil {
 			return err
 		}
-		nodes, _, err := c.client.Nodes().List(r)
-		for _, n := range nodes {
-			if oldest == "" || older(n.Version, oldest) {
-				oldest = n.Version
-			}
-		}
+		stubs, _, err = c.client.Nodes().List(r)
 		return err
 	})
-	switch {
-	case err != nil:
-		check.Detail, check.Mend = detail(err), "apply "+policyFile+": it has node { policy = \"read\" }"
-	case oldest == "":
-		check.Detail, check.Mend = "there is no node", "start a Nomad client: nothing can run without one"
-	case older(oldest, leastVersion):
-		check.Detail, check.Mend = "a node runs Nomad "+oldest, "upgrade to "+leastVersion+" or later"
-	case older(oldest, leastVolumeVersion):
-		check.Detail, check.Mend = "a node runs Nomad "+oldest+", which has no dynamic host volumes", "upgrade to "+leastVolumeVersion+" or later"
-	default:
-		check.OK, check.Detail = true, oldest+" or later on every node"
-	}
-	return check
+	return stubs, err
 }
 
 // older compares versions number by number; what follows a hyphen does not count.
@@ -205,6 +214,10 @@ const doctorJob = "frama-doctor" // never registered
 func (c *Cluster) tries() []try {
 	probe := &api.Job{ID: ptr(doctorJob), Name: ptr(doctorJob), Namespace: &c.options.Namespace, Type: ptr("service"),
 		TaskGroups: []*api.TaskGroup{{Name: ptr("app"), Tasks: []*api.Task{{Name: "app", Driver: "docker", Config: map[string]any{"image": "none:0.0"}}}}}}
+	mounting := ptr(*probe)
+	mounting.TaskGroups = []*api.TaskGroup{ptr(*probe.TaskGroups[0])}
+	mounting.TaskGroups[0].Volumes = map[string]*api.VolumeRequest{"data": {Name: "data", Type: api.CSIVolumeTypeCSI, Source: doctorJob,
+		AccessMode: string(accessMode), AttachmentMode: string(api.CSIVolumeAttachmentModeFilesystem)}}
 	missing := func(err error) bool { return isNotFound(err) }
 	return []try{
 		{right: "parse-job", do: func(_ context.Context, _ *api.QueryOptions, w *api.WriteOptions) error {
@@ -219,13 +232,15 @@ func (c *Cluster) tries() []try {
 			_, _, err := c.client.Jobs().Plan(probe, false, w)
 			return err
 		}},
-		{right: "host-volume-create", do: func(_ context.Context, _ *api.QueryOptions, w *api.WriteOptions) error {
-			_, _, err := c.client.HostVolumes().Create(&api.HostVolumeCreateRequest{Volume: &api.HostVolume{Namespace: c.options.Namespace}}, w)
+		{right: "csi-read-volume", fine: missing, do: func(_ context.Context, r *api.QueryOptions, _ *api.WriteOptions) error {
+			_, _, err := c.client.CSIVolumes().Info(doctorJob, r)
 			return err
-		}, fine: func(err error) bool { return hasAny(err.Error(), "missing name", "invalid", "could not place") }},
-		{right: "host-volume-read", do: func(_ context.Context, r *api.QueryOptions, _ *api.WriteOptions) error {
-			r.Filter = `Name == "` + doctorJob + `"`
-			_, _, err := c.client.HostVolumes().List(&api.HostVolumeListRequest{}, r)
+		}},
+		{right: "csi-write-volume", do: func(_ context.Context, _ *api.QueryOptions, w *api.WriteOptions) error {
+			return c.client.CSIVolumes().Deregister(doctorJob, false, w)
+		}, fine: func(err error) bool { return hasAny(err.Error(), "volume not found") }},
+		{right: "csi-mount-volume", do: func(_ context.Context, _ *api.QueryOptions, w *api.WriteOptions) error {
+			_, _, err := c.client.Jobs().Plan(mounting, false, w)
 			return err
 		}},
 		{right: "variables read", do: func(_ context.Context, r *api.QueryOptions, _ *api.WriteOptions) error {

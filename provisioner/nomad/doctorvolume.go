@@ -2,66 +2,66 @@ package nomad
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+
+	"framagit.org/frama/frama/provisioner"
 
 	"github.com/hashicorp/nomad/api"
 )
 
-// checkVolumePlugin asks each node whether it found the plugin that makes volumes. Whether the file system there keeps
-// limits shows with the first volume, or with frama volume check on the node.
-func (c *Cluster) checkVolumePlugin(ctx context.Context) Check {
-	check := Check{Name: "volume plugin"}
-	var stubs []*api.NodeListStub
-	err := c.once(ctx, func(ctx context.Context) error {
-		r, err := c.read(ctx)
-		if err != nil {
-			return err
-		}
-		stubs, _, err = c.client.Nodes().List(r)
-		return err
-	})
-	var without []string
+// checkVolumes runs frama volume check on each node that is ready, as frama runs the commands that make volumes.
+func (c *Cluster) checkVolumes(ctx context.Context) Check {
+	check := Check{Name: "volumes"}
+	stubs, err := c.nodeStubs(ctx)
+	if err != nil {
+		check.Detail, check.Mend = detail(err), "apply "+policyFile+": it has node { policy = \"read\" }"
+		return check
+	}
+	var unlimited, problems []string
+	ready := 0
 	for _, stub := range stubs {
-		if err != nil {
-			break
-		}
 		if stub.Status != api.NodeStatusReady {
 			continue // what it has can only be guessed
 		}
-		var has bool
-		if has, err = c.hasPlugin(ctx, stub.ID); err == nil && !has {
-			without = append(without, stub.Name)
+		ready++
+		kept, err := c.keepsSizes(ctx, stub.ID)
+		var later *provisioner.TemporaryError
+		switch {
+		case errors.As(err, &later):
+			problems = append(problems, fmt.Sprintf("%s: %s", stub.Name, later.Reason))
+		case err != nil:
+			problems = append(problems, fmt.Sprintf("%s: %v", stub.Name, err))
+		case !kept:
+			unlimited = append(unlimited, stub.Name)
 		}
 	}
 	switch {
-	case err != nil:
-		check.Detail, check.Mend = detail(err), "apply "+policyFile+": it has node { policy = \"read\" }"
-	case len(without) > 0:
-		check.Detail = fmt.Sprintf("%s is not on %s", c.options.VolumePlugin, strings.Join(without, ", "))
-		check.Mend = "run deploy/volume/install there, or set nomad.volume_plugin to mkdir, which keeps no limits"
+	case len(problems) > 0:
+		check.Detail, check.Mend = strings.Join(problems, "; "), "see docs/operate/volumes.md"
+	case len(unlimited) > 0:
+		check.OK = true
+		check.Detail = "the plugin runs on every node that is ready; volumes have no limits on " + strings.Join(unlimited, ", ")
+		check.Mend = "put them on a file system with quotas (docs/operate/volumes.md)"
 	default:
-		check.OK, check.Detail = true, c.options.VolumePlugin+" on every node that is ready"
+		check.OK, check.Detail = true, fmt.Sprintf("the plugin runs and keeps sizes on every node that is ready (%d)", ready)
 	}
 	return check
 }
 
-// hasPlugin reads a node's attributes, which lists of nodes do not have.
-func (c *Cluster) hasPlugin(ctx context.Context, node string) (bool, error) {
-	var found *api.Node
-	err := c.once(ctx, func(ctx context.Context) error {
-		r, err := c.read(ctx)
-		if err != nil {
-			return err
-		}
-		found, _, err = c.client.Nodes().Info(node, r)
-		return err
-	})
-	if isNotFound(err) {
-		return true, nil // gone since it was listed
-	}
+// keepsSizes asks a node whether its volumes have limits.
+func (c *Cluster) keepsSizes(ctx context.Context, node string) (bool, error) {
+	answer, err := c.framaVolume(ctx, node, "check")
 	if err != nil {
 		return false, err
 	}
-	return found.Attributes["plugins.host_volume."+c.options.VolumePlugin+".version"] != "", nil
+	var folder struct {
+		Kept bool `json:"kept"`
+	}
+	if err := json.Unmarshal(answer, &folder); err != nil {
+		return false, fmt.Errorf("what frama volume check says on node %s is no JSON: is it another version of frama? %w", node, err)
+	}
+	return folder.Kept, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 
@@ -22,34 +23,44 @@ func (c *Cluster) Exec(ctx context.Context, job, task string, command []string) 
 	if err != nil {
 		return 0, "", err
 	}
-	q, err := c.read(ctx)
-	if err != nil {
+	var out tail
+	code, err = c.exec(ctx, doing, alloc, task, command, &out, &out)
+	if errors.Is(err, ErrDenied) {
 		return 0, "", err
 	}
+	return code, out.String(), err
+}
+
+// exec runs a command in a task of an allocation.
+func (c *Cluster) exec(ctx context.Context, doing string, alloc *api.Allocation, task string, command []string, out, said io.Writer) (code int, err error) {
+	q, err := c.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	q.Namespace = alloc.Namespace
 	type result struct {
 		code int
 		err  error
 	}
-	var out tail
 	done := make(chan result, 1)
 	// Apart, since the client's handshake heeds no context.
 	go func() {
-		code, err := c.client.Allocations().Exec(ctx, alloc, task, false, command, strings.NewReader(""), &out, &out, nil, q)
+		code, err := c.client.Allocations().Exec(ctx, alloc, task, false, command, strings.NewReader(""), out, said, nil, q)
 		done <- result{code, err}
 	}()
 	select {
 	case <-ctx.Done():
-		return 0, out.String(), fmt.Errorf("%s: %w", doing, ctx.Err())
+		return 0, fmt.Errorf("%s: %w", doing, ctx.Err())
 	case r := <-done:
 		switch {
 		case ctx.Err() != nil:
-			return 0, out.String(), fmt.Errorf("%s: %w", doing, ctx.Err())
+			return 0, fmt.Errorf("%s: %w", doing, ctx.Err())
 		case r.err != nil && strings.Contains(r.err.Error(), "Permission denied"):
-			return 0, "", c.denied(doing, r.err) // said within the connection, without a status
+			return 0, c.denied(doing, r.err) // said within the connection, without a status
 		case r.err != nil:
-			return 0, out.String(), c.explain(doing, r.err)
+			return 0, c.explain(doing, r.err)
 		}
-		return r.code, out.String(), nil
+		return r.code, nil
 	}
 }
 

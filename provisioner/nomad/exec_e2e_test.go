@@ -15,8 +15,7 @@ import (
 func TestExecInsideATask(t *testing.T) {
 	c := cluster(t, func(o *Options) { o.Policy = DevelopmentPolicy() })
 	j := instance("e2e-exec", 21030)
-	j.Source = strings.NewReplacer(`driver = "mock_driver"`, `driver = "exec"`, `run_for    = "1h"`, `command = "/bin/sh"`,
-		`kill_after = "10ms"`, `args = ["-c", "while true; do sleep 1; done"]`).Replace(j.Source)
+	j.Source = strings.NewReplacer(`"/bin/sleep"`, `"/bin/sh"`, `["3600"]`, `["-c", "while true; do sleep 1; done"]`).Replace(j.Source)
 	bring(t, c, j)
 	healthy(t, c, j.ID)
 

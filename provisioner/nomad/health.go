@@ -85,10 +85,10 @@ func (s sighting) health() provisioner.JobHealth {
 		if allPass(s.checks) {
 			return answer(provisioner.JobHealthy, "")
 		}
-		return answer(provisioner.JobPending, joined("it is late, and still at work", lastEvents(alloc)))
+		return answer(provisioner.JobPending, joined("it is late, and still at work", s.cause()))
 	}
 	if d != nil && d.Status == api.DeploymentStatusFailed {
-		return answer(provisioner.JobFailed, joined(d.StatusDescription, lastEvents(alloc)))
+		return answer(provisioner.JobFailed, joined(s.cause(), d.StatusDescription))
 	}
 	running := alloc != nil && alloc.ClientStatus == api.AllocClientStatusRunning
 	// An allocation of a job without a deployment says itself whether its checks passed.
@@ -100,12 +100,12 @@ func (s sighting) health() provisioner.JobHealth {
 		return answer(provisioner.JobBlocked, reason)
 	}
 	if d != nil && d.Status == api.DeploymentStatusSuccessful && !running {
-		return answer(provisioner.JobPending, joined("it worked and is starting again", lastEvents(alloc)))
+		return answer(provisioner.JobPending, joined("it worked and is starting again", s.cause()))
 	}
 	if alloc == nil {
 		return answer(provisioner.JobPending, "waits to be placed")
 	}
-	return answer(provisioner.JobPending, joined("allocation is "+alloc.ClientStatus, lastEvents(alloc)))
+	return answer(provisioner.JobPending, joined("allocation is "+alloc.ClientStatus, s.cause()))
 }
 
 // currentDeployment is the deployment of the job's current version, or nil: the latest may be an older version's, or
@@ -250,36 +250,83 @@ func needs(m *api.AllocationMetric, dimension string) string {
 	return ""
 }
 
-// telling are the events that say why a task does not run. Others are noise.
-var telling = []string{api.TaskDriverFailure, api.TaskSetupFailure, api.TaskFailedValidation, api.TaskTerminated,
-	api.TaskNotRestarting, api.TaskRestarting, api.TaskArtifactDownloadFailed, "Template", "Killing", "Failed Restoring Task"}
+// telling ranks the events that say why a task does not run: what failed before it could start comes first, then how it ended,
+// and last what Nomad does about it, which says nothing of the reason. Other events are noise.
+var telling = map[string]int{
+	api.TaskDriverFailure: 1, api.TaskSetupFailure: 1, api.TaskFailedValidation: 1, api.TaskArtifactDownloadFailed: 1, "Failed Restoring Task": 1,
+	api.TaskTerminated: 2, "Template": 2,
+	api.TaskNotRestarting: 3, api.TaskRestarting: 3, "Killing": 3,
+}
 
 const longestEvent = 300 // characters
 
-// lastEvents is the last telling event of each task. Events hold no environment; they are cut short all the same.
+// cause is why the tasks of the newest allocation do not run, or, while that has nothing to say, those of the one before.
+func (s sighting) cause() string {
+	current := s.current()
+	if text := lastEvents(current); text != "" || current == nil {
+		return text
+	}
+	var before *api.AllocationListStub
+	for _, a := range s.allocs {
+		if a.JobVersion == current.JobVersion && a.CreateIndex < current.CreateIndex && (before == nil || a.CreateIndex > before.CreateIndex) {
+			before = a
+		}
+	}
+	if text := lastEvents(before); text != "" {
+		return "the allocation before: " + text
+	}
+	return ""
+}
+
+// lastEvents is the most telling event of each task since it was last started, the worst first. Events hold no environment; they
+// are cut short all the same.
 func lastEvents(a *api.AllocationListStub) string {
 	if a == nil {
 		return ""
 	}
-	var words []string
+	type said struct {
+		rank int
+		text string
+	}
+	var all []said
 	for _, name := range slices.Sorted(maps.Keys(a.TaskStates)) {
 		state := a.TaskStates[name]
 		if state == nil {
 			continue
 		}
-		for _, e := range slices.Backward(state.Events) {
-			if e == nil || !slices.Contains(telling, e.Type) {
-				continue
-			}
+		if e := worstEvent(state.Events); e != nil {
 			text := strings.Join(strings.Fields(cmp.Or(e.DisplayMessage, e.Type)), " ")
+			if lacking := notBuilt(text); lacking != "" {
+				text = lacking
+			}
 			if runes := []rune(text); len(runes) > longestEvent {
 				text = string(runes[:longestEvent]) + "…"
 			}
-			words = append(words, fmt.Sprintf("task %s: %s: %s", name, e.Type, text))
-			break
+			all = append(all, said{telling[e.Type], fmt.Sprintf("task %s: %s: %s", name, e.Type, text)})
 		}
 	}
+	slices.SortStableFunc(all, func(x, y said) int { return cmp.Compare(x.rank, y.rank) })
+	var words []string
+	for _, one := range all {
+		words = append(words, one.text)
+	}
 	return strings.Join(words, "; ")
+}
+
+// worstEvent is the newest of the most telling events since the task was last started, nil for none.
+func worstEvent(events []*api.TaskEvent) (worst *api.TaskEvent) {
+	for _, e := range slices.Backward(events) {
+		if e == nil {
+			continue
+		}
+		if e.Type == api.TaskStarted && worst != nil {
+			break
+		}
+		if rank := telling[e.Type]; rank > 0 && (worst == nil || rank < telling[worst.Type]) {
+			worst = e
+		}
+	}
+	return worst
 }
 
 // begun is when a task of an allocation was last started, or signalled.

@@ -39,7 +39,11 @@ func (c *Cluster) prepare(ctx context.Context, j provisioner.Job) (*api.Job, err
 	if err != nil {
 		return nil, err
 	}
-	c.mutate(job, j)
+	knowsDisconnect, err := c.knowsDisconnect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.mutate(job, j, knowsDisconnect)
 	if violations := c.options.Policy.Violations(job, j); len(violations) > 0 {
 		return nil, &provisioner.RefusedError{Err: &PolicyError{Job: j.ID, Path: j.Path, Violations: violations}}
 	}
@@ -96,6 +100,11 @@ func admitted(plan *api.JobPlanResponse, id string) error {
 	switch {
 	case reason == "":
 		return nil
+	case hasAny(reason, "CSI plugin", "writer claims"):
+		// The plugin has just started, or an earlier job has not given the volume back yet.
+		return &provisioner.TemporaryError{
+			Reason: fmt.Sprintf("%s waits for its volume: %s (frama doctor says more)", id, reason), After: 3 * time.Second, Err: ErrNoCapacity,
+		}
 	case strings.Contains(reason, replacing):
 		return &provisioner.TemporaryError{Reason: fmt.Sprintf("%s waits: %s", id, reason), After: 3 * time.Second, Err: ErrNoCapacity}
 	}
@@ -166,7 +175,12 @@ func (c *Cluster) Check(ctx context.Context, j provisioner.Job, policy Policy) (
 	if err != nil {
 		return nil, err
 	}
-	c.mutate(job, j)
+	knowsDisconnect, err := c.knowsDisconnect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.mutate(job, j, knowsDisconnect)
+	policy.Networks = c.options.Networks
 	var found []Finding
 	for _, v := range policy.Violations(job, j) {
 		found = append(found, Finding{Line: lineOf(j.Source, v.Key), Message: v.String()})

@@ -106,6 +106,9 @@ func TestALateStartIsNoFailure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if address, err := c.Address(t.Context(), j.ID); err != nil || address != "127.0.0.1:21080" {
+		t.Errorf("it is reached at %s (%v)", address, err)
+	}
 	listen(t, j.Port)
 	healthy(t, c, j.ID)
 	if after, err := c.runningOf(t.Context(), j.ID); err != nil || after.ID != before.ID {

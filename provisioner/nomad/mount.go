@@ -6,7 +6,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// VolumePath says where a job's tasks find the host volume of that name, and in which of them: the first that runs beside
+// VolumePath says where a job's tasks find the volume of that name, and in which of them: the first that runs beside
 // the others and mounts it. Both are empty where none does, and where there is no such job.
 func (c *Cluster) VolumePath(ctx context.Context, job, volume string) (task, path string, err error) {
 	var registered *api.Job
@@ -36,7 +36,7 @@ func (c *Cluster) VolumePath(ctx context.Context, job, volume string) (task, pat
 // mountOf finds the volume among the mounts of a group's tasks.
 func mountOf(group *api.TaskGroup, volume string) (task, path string) {
 	for label, v := range group.Volumes {
-		if v == nil || v.Type != "host" || v.Source != volume {
+		if v == nil || v.Type != api.CSIVolumeTypeCSI || v.Source != volume {
 			continue
 		}
 		for _, t := range group.Tasks {

@@ -14,7 +14,7 @@ func TestMountOf(t *testing.T) {
 		return &api.Task{Name: name, Lifecycle: l, VolumeMounts: mounts}
 	}
 	volumes := map[string]*api.VolumeRequest{
-		"data": {Type: "host", Source: "lilas-pads-data"}, "usr": {Type: "host", Source: "usr"}, "other": {Type: "csi", Source: "lilas-pads-data"}, "none": nil,
+		"data": {Type: "csi", Source: "lilas-pads-data"}, "usr": {Type: "host", Source: "usr"}, "other": {Type: "host", Source: "lilas-pads-data"}, "none": nil,
 	}
 	for name, c := range map[string]struct {
 		tasks      []*api.Task
@@ -26,7 +26,7 @@ func TestMountOf(t *testing.T) {
 		"not one that is over":   {[]*api.Task{task("init", &api.TaskLifecycle{Hook: "prestart"}, mount("data", "/i")), task("app", nil, mount("data", "/d"))}, volumes, "app", "/d"},
 		"a sidecar runs beside":  {[]*api.Task{task("side", &api.TaskLifecycle{Hook: "prestart", Sidecar: true}, mount("data", "/s"))}, volumes, "side", "/s"},
 		"no mount":               {[]*api.Task{task("app", nil, mount("usr", "/usr"))}, volumes, "", ""},
-		"no volume of that name": {[]*api.Task{task("app", nil, mount("data", "/data"))}, map[string]*api.VolumeRequest{"data": {Type: "host", Source: "other"}}, "", ""},
+		"no volume of that name": {[]*api.Task{task("app", nil, mount("data", "/data"))}, map[string]*api.VolumeRequest{"data": {Type: "csi", Source: "other"}}, "", ""},
 		"another kind":           {[]*api.Task{task("app", nil, mount("other", "/data"))}, map[string]*api.VolumeRequest{"other": volumes["other"]}, "", ""},
 		"half a mount":           {[]*api.Task{task("app", nil, &api.VolumeMount{Volume: ptr("data")})}, volumes, "", ""},
 	} {

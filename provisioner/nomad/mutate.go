@@ -10,24 +10,29 @@ import (
 
 // mutators make a parsed job frama's, each one aspect. They decide what the catalogue may not; what they cannot
 // decide they leave for the policy to refuse.
-func (c *Cluster) mutate(job *api.Job, j provisioner.Job) {
+// knowsDisconnect is for the version of the servers.
+func (c *Cluster) mutate(job *api.Job, j provisioner.Job, knowsDisconnect bool) {
 	setIdentity(job, j.ID, c.options.Namespace)
 	setMarks(job, j.SpaceID, j.InstanceID)
 	pinToNode(job, j.Node)
 	for _, group := range job.TaskGroups {
 		for _, task := range group.Tasks {
+			pinImage(task, j)
+			c.setImage(task)
 			setLogs(task)
 			setKillTimeout(task)
 		}
 		setCount(group)
 		setUpdate(group, job.Update)
-		setDisconnect(group)
+		setVolumes(group, j.Volume)
+		setDisconnect(group, knowsDisconnect)
 		setReschedule(group)
 		setRestart(group)
 		setDisk(group)
 		setPort(group, j.Port)
 		setServiceNames(group, j.ID)
 		setResources(group, j)
+		c.isolate(group, j)
 	}
 	job.Update, job.Reschedule = nil, nil // the groups have it now
 }
@@ -102,14 +107,33 @@ func longer(a, b *api.UpdateStrategy) *api.UpdateStrategy {
 	}
 }
 
-// setDisconnect: a node that the servers lose sight of goes on serving, and nothing replaces it, for its data is there
-// alone. Moving an instance off a dead node is a restore, which people decide.
-func setDisconnect(group *api.TaskGroup) {
-	group.Disconnect = &api.DisconnectStrategy{
-		LostAfter: ptr(6 * time.Hour), Replace: ptr(false), Reconcile: ptr(api.ReconcileOptionKeepOriginal),
+// setVolumes says how the instance's own volume is used: one task group writes, others may read.
+func setVolumes(group *api.TaskGroup, own string) {
+	for _, v := range group.Volumes {
+		if v != nil && v.Source == own && own != "" && v.Type == "" {
+			v.Type = api.CSIVolumeTypeCSI
+			v.AccessMode, v.AttachmentMode = string(accessMode), string(api.CSIVolumeAttachmentModeFilesystem)
+		}
 	}
-	// What the file may say in the older way of before Nomad 1.8 must not contradict it.
-	group.StopAfterClientDisconnect, group.MaxClientDisconnect, group.PreventRescheduleOnLost = nil, nil, nil //nolint:staticcheck // the old way
+}
+
+// lostAfter is how long a node may be out of sight before its tasks count as lost.
+const lostAfter = 6 * time.Hour
+
+// setDisconnect: a node that the servers lose sight of goes on serving, and nothing replaces it, for its data is there
+// alone. Moving an instance off a dead node is a restore, which people decide. Servers before 1.8 ignore the disconnect
+// block; with their own older field they would start a replacement, which finds no node: the job is pinned to this one.
+func setDisconnect(group *api.TaskGroup, knowsDisconnect bool) {
+	//nolint:staticcheck // the way of before Nomad 1.8
+	group.StopAfterClientDisconnect, group.MaxClientDisconnect, group.PreventRescheduleOnLost = nil, nil, nil
+	group.Disconnect = nil
+	if !knowsDisconnect {
+		group.MaxClientDisconnect = ptr(lostAfter) //nolint:staticcheck // the way of before Nomad 1.8
+		return
+	}
+	group.Disconnect = &api.DisconnectStrategy{
+		LostAfter: ptr(lostAfter), Replace: ptr(false), Reconcile: ptr(api.ReconcileOptionKeepOriginal),
+	}
 }
 
 // setReschedule keeps trying for ever, ever more slowly: the instance has nowhere else to go.

@@ -29,7 +29,7 @@ func TestUpdateOfJobAndGroupAreMerged(t *testing.T) {
 	for name, c := range cases {
 		job := goodJob()
 		job.Update, job.TaskGroups[0].Update = c.job, c.group
-		(&Cluster{options: Options{Namespace: "frama"}}).mutate(job, wantedJob)
+		(&Cluster{options: Options{Namespace: "frama"}}).mutate(job, wantedJob, false)
 		u := job.TaskGroups[0].Update
 		if *u.HealthyDeadline != c.healthy || *u.ProgressDeadline != c.progress || job.Update != nil {
 			t.Errorf("%s: %s, %s, job %v", name, *u.HealthyDeadline, *u.ProgressDeadline, job.Update)

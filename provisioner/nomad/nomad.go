@@ -6,7 +6,7 @@
 // compared and admitted by Nomad's planner, and registered with a compare-and-set (job.go). Everything may be called
 // again after a crash and then changes nothing.
 //
-// Supported are servers from 1.8; dynamic host volumes need 1.10.
+// Supported are servers from 1.6.3. What a job says differs with their version (version.go).
 package nomad
 
 import (
@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/provisioner"
 
 	"github.com/hashicorp/nomad/api"
@@ -34,13 +35,17 @@ type Options struct {
 	Token     func() (string, error) // secret ID of an ACL token, read for each call so that it can rotate; nil without ACL
 	Region    string                 // empty for the agent's own
 	Namespace string                 // "frama" when empty
-	TLS       TLS
-	Policy    Policy        // ProductionPolicy() when it allows no driver
-	Timeout   time.Duration // of one call; 10 s when zero
-	// VolumePlugin makes volumes; Nomad's own, mkdir, when empty. Any other is taken for frama-volume.
-	VolumePlugin string
+	// Networks is the prefix of the nodes' networks, isolation.DefaultPrefix when empty.
+	Networks string
+	// NodeNamespace is that of the volume plugin, "frama-node" when empty.
+	NodeNamespace string
+	TLS           TLS
+	Policy        Policy        // ProductionPolicy() when it allows no driver
+	Timeout       time.Duration // of one call; 10 s when zero
 	// Oversubscribed says that more memory is promised than there is: jobs ask for less than they may grow to.
 	Oversubscribed bool
+	// Images says which images run instead of those that jobs name.
+	Images catalogue.Images
 }
 
 // TLS are files and names for an agent behind https. All may be empty.
@@ -60,6 +65,7 @@ type Cluster struct {
 	client  *api.Client
 	options Options
 	jobs    keyedMutex
+	servers servers
 }
 
 var _ provisioner.Cluster = (*Cluster)(nil)
@@ -69,8 +75,8 @@ func New(o Options) (*Cluster, error) {
 	if o.Namespace == "" {
 		o.Namespace = "frama"
 	}
-	if o.VolumePlugin == "" {
-		o.VolumePlugin = pluginMkdir
+	if o.NodeNamespace == "" {
+		o.NodeNamespace = "frama-node"
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
@@ -78,6 +84,7 @@ func New(o Options) (*Cluster, error) {
 	if len(o.Policy.Drivers) == 0 {
 		o.Policy = ProductionPolicy()
 	}
+	o.Policy.Networks = o.Networks
 	if !strings.HasPrefix(o.Address, "http://") && !strings.HasPrefix(o.Address, "https://") {
 		return nil, fmt.Errorf("nomad.address %q: write it as http://host:4646 or https://host:4646", o.Address)
 	}

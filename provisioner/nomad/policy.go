@@ -17,20 +17,19 @@ import (
 // catalogue nor the mutators: what is not known to be harmless is refused.
 type Policy struct {
 	Drivers        []string // allowed task drivers
-	SharedVolumes  []string // host volumes that any job may mount read-only
 	AllowArtifacts bool     // downloads before a task starts
 	AllowIdentity  bool     // a task may see its own Nomad token (tests of isolation need it)
 	Development    bool     // raw_exec and mock_driver may be among Drivers
+	Networks       string   // prefix of the nodes' networks, see Options
 }
 
 // ProductionPolicy allows containers.
-func ProductionPolicy() Policy { return Policy{Drivers: catalogue.Drivers(catalogue.Production)} }
+func ProductionPolicy() Policy { return Policy{Drivers: catalogue.Drivers()} }
 
-// DevelopmentPolicy also allows plain processes, which share the machine's programs read-only.
+// DevelopmentPolicy also allows plain processes.
 func DevelopmentPolicy() Policy {
 	return Policy{
-		Drivers:       catalogue.Drivers(catalogue.Native),
-		SharedVolumes: catalogue.SharedVolumes(catalogue.Native),
+		Drivers:       catalogue.DevelopmentDrivers(),
 		AllowIdentity: true,
 		Development:   true,
 	}
@@ -70,6 +69,7 @@ type inspection struct {
 	policy Policy
 	want   provisioner.Job
 	where  string
+	cni    bool // the tasks of the group share a network
 	found  []Violation
 }
 
@@ -149,7 +149,9 @@ func (i *inspection) networks(networks []*api.NetworkResource) {
 	hasPort := i.want.Port == 0
 	for _, n := range networks {
 		switch n.Mode {
-		case "", "bridge", "none":
+		case "", "none":
+		case "cni/" + networkOf(i.policy.Networks, i.want):
+			i.cni = true
 		case "host":
 			i.refuseIf(!i.policy.Development, "mode", "network mode host shares the node's network")
 		default:
@@ -174,20 +176,17 @@ func (i *inspection) networks(networks []*api.NetworkResource) {
 	i.refuseIf(!hasPort, "network", `there is no port "http" for the ingress`)
 }
 
-// volume: the instance's own, or one that the host shares read-only. Every other host volume is somebody else's data.
+// volume: the instance's own, or a folder that the host shares read-only. Every other is somebody else's data.
 func (i *inspection) volume(name string, v *api.VolumeRequest) {
+	i.refuseIf(v.PerAlloc || v.Sticky, "volume", "volume %s is per_alloc or sticky: its name must be what it says", name)
 	switch {
-	case v.Type != "host":
-		i.refuse("type", "volume %s has the type %s: instances use host volumes", name, v.Type)
-	case v.PerAlloc || v.Sticky:
-		i.refuse("volume", "volume %s is per_alloc or sticky: its name must be what it says", name)
 	case v.Source == i.want.Volume && v.Source != "":
-		i.refuseIf(v.AccessMode != "" && v.AccessMode != string(api.HostVolumeAccessModeSingleNodeSingleWriter), "access_mode",
-			"volume %s has the access mode %s: one writer at a time", name, v.AccessMode)
-	case slices.Contains(i.policy.SharedVolumes, v.Source):
-		i.refuseIf(!v.ReadOnly, "read_only", "volume %s (%s) is shared by all instances: read_only = true", name, v.Source)
+		i.refuseIf(v.Type != api.CSIVolumeTypeCSI, "type", "volume %s has the type %s: leave it out, frama sets it", name, v.Type)
+		i.refuseIf(v.AccessMode != string(accessMode) || v.AttachmentMode != string(api.CSIVolumeAttachmentModeFilesystem), "access_mode",
+			"volume %s says how it is mounted: leave access_mode and attachment_mode out, frama sets them", name)
+		i.refuseIf(v.MountOptions != nil, "mount_options", "volume %s has mount options: leave them out", name)
 	default:
-		i.refuse("source", "volume %s is %q, which is not the instance's own (%s)", name, v.Source, i.want.Volume)
+		i.refuse("source", "volume %s is %q of type %q, which is not the instance's own (%s)", name, v.Source, v.Type, i.want.Volume)
 	}
 }
 

@@ -4,16 +4,15 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"framagit.org/frama/frama/provisioner"
 
 	"github.com/hashicorp/nomad/api"
 )
 
-// What ends an instance for good. RemoveJob comes first: as long as it runs, its volume cannot go. Volumes and variables
-// carry no mark of their own: what says whose they are is their name, which derives from a handle that is never used
-// twice, and the mark of the job of that name, where there is one.
+// What ends an instance for good. RemoveJob comes first: as long as it runs, its volume cannot go. Variables carry no mark
+// of their own: what says whose they are is their name, which derives from a handle that is never used twice, and the
+// mark of the job of that name, where there is one.
 
 // RemoveVolume deletes the instance's volume, with all data in it. One that is gone already is no error; one that a task
 // still uses is a provisioner.TemporaryError. Nothing brings it back: take a backup first.
@@ -22,41 +21,43 @@ func (c *Cluster) RemoveVolume(ctx context.Context, v provisioner.Volume, job, i
 		return err
 	}
 	defer c.jobs.lock("volume/" + v.Name)()
-	known, err := c.volumesOf(ctx, v.Name)
+	registered, err := c.volume(ctx, v.Name)
 	if err != nil {
 		return err
 	}
-	for _, one := range known {
-		if one.NodeID != v.Node {
-			return &provisioner.RefusedError{Err: fmt.Errorf("volume %s is on node %s, not on %s where the "+
-				"instance was placed: find out whose it is before anything else: %w", v.Name, one.NodeID, v.Node, ErrForeign)}
-		}
-		err := c.call(ctx, "delete volume "+v.Name, func(ctx context.Context) error {
-			w, err := c.write(ctx)
-			if err != nil {
-				return err
-			}
-			_, _, err = c.client.HostVolumes().Delete(&api.HostVolumeDeleteRequest{ID: one.ID}, w)
-			if err != nil && hasAny(err.Error(), "no such volume") {
-				return nil // an earlier try whose answer was lost
-			}
-			return err
-		})
-		switch {
-		case err == nil:
-		case hasAny(err.Error(), "in use by allocations"):
-			return &provisioner.TemporaryError{
-				Reason: "volume " + v.Name + " is still used by a task that is stopping", After: 500 * time.Millisecond,
-			}
-		case hasAny(err.Error(), "unknown node without force"):
-			return &provisioner.TemporaryError{
-				Reason: fmt.Sprintf("volume %s is on node %s, which is gone: bring the node back", v.Name, v.Node), After: time.Minute,
-			}
-		default:
-			return err
-		}
+	v.Instance = instance
+	switch {
+	case v.Node == "":
+		return nil // never placed
+	case registered == nil:
+		// Made and not registered, or removed already. Either way what there is goes, if it is the instance's.
+		return c.onNode(ctx, v, "delete", "--owner", instance, v.Name)
+	case registered.PluginID != pluginID || registered.Context[markInstance] != instance:
+		return c.usable(registered, v)
+	case nodeOf(registered) != v.Node:
+		return &provisioner.RefusedError{Err: fmt.Errorf("volume %s is on node %s, not on %s where the "+
+			"instance was placed: find out whose it is before anything else: %w", v.Name, nodeOf(registered), v.Node, ErrForeign)}
+	case claimed(registered):
+		return inUse(v.Name)
 	}
-	return nil
+	// Registered until nothing is left on the node, so that a try which was cut short is found again.
+	if err := c.onNode(ctx, v, "delete", "--owner", instance, v.Name); err != nil {
+		return err
+	}
+	err = c.call(ctx, "deregister volume "+v.Name, func(ctx context.Context) error {
+		w, err := c.write(ctx)
+		if err != nil {
+			return err
+		}
+		return c.client.CSIVolumes().Deregister(v.Name, false, w)
+	})
+	switch {
+	case err == nil, hasAny(err.Error(), "volume not found"):
+		return nil // gone, or an earlier try whose answer was lost
+	case hasAny(err.Error(), "volume in use"):
+		return inUse(v.Name)
+	}
+	return err
 }
 
 // RemoveSecrets deletes the variable of the instance's job, with every secret in it. One that is gone already is no error.
@@ -119,12 +120,12 @@ func (c *Cluster) Traces(ctx context.Context, job, volume string) ([]string, err
 	if secrets != nil {
 		found = append(found, "variable "+secretsPath(job))
 	}
-	volumes, err := c.volumesOf(ctx, volume)
+	registeredVolume, err := c.volume(ctx, volume)
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range volumes {
-		found = append(found, "volume "+v.Name)
+	if registeredVolume != nil {
+		found = append(found, "volume "+volume)
 	}
 	return found, nil
 }

@@ -11,114 +11,113 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// EnsureVolume makes a dynamic host volume on the node, or finds it there. It never moves or deletes one: a volume of
-// that name on another node is the instance's data, and what to do about it is for people. Nomad's client refuses a
-// second volume of one name on a node, so that a try whose answer was lost may be repeated.
-//
-// The built-in plugin mkdir does not enforce the capacity, and records none. A volume of the plugin frama-volume that has
-// another capacity than it should is resized (resize.go). Volumes stay with the plugin that made them, whatever
-// nomad.volume_plugin says since.
+// What volumes are to Nomad. The plugin is frama volume serve, a node plugin only: registering a volume makes nothing, and
+// deregistering it removes nothing. What is on the node goes by commands in the plugin's task (volumenode.go).
+const (
+	pluginID     = "frama"
+	topologyNode = "frama/node" // the segment of a volume's topology that names its node
+	markInstance = metaInstance // in a volume's context, as in a job's meta
+	accessMode   = api.CSIVolumeAccessModeMultiNodeSingleWriter
+)
+
+// The access mode lets one task write and others read. A mode of a single node would allow one claim in all, and a copy
+// could not be taken while the application runs.
+
+// EnsureVolume makes a volume on the node and registers it, or finds it there and gives it the capacity, also while an
+// instance uses it. It never moves or deletes one: a volume of that name on another node is the instance's data, and what
+// to do about it is for people. A volume that is registered is never made again: its disk may be missing.
 func (c *Cluster) EnsureVolume(ctx context.Context, v provisioner.Volume) error {
 	defer c.jobs.lock("volume/" + v.Name)()
-	known, err := c.volumes(ctx, fmt.Sprintf("Name == %q", v.Name))
+	registered, err := c.volume(ctx, v.Name)
 	if err != nil {
 		return err
 	}
-	var here *api.HostVolumeStub
-	for _, one := range known {
-		if one.NodeID != v.Node {
-			return fmt.Errorf("volume %s is on node %s, not on %s: the instance's data is there; place the instance on that node, or restore a backup and delete the old volume by hand",
-				v.Name, one.NodeID, v.Node)
+	if registered != nil {
+		if err := c.usable(registered, v); err != nil {
+			return err
 		}
-		here = one
+		return c.onNode(ctx, v, "resize", "--mib", strconv.Itoa(v.CapacityMiB), "--owner", v.Instance, v.Name)
 	}
-	if here == nil {
-		return c.createVolume(ctx, v)
+	err = c.onNode(ctx, v, "create", "--mib", strconv.Itoa(v.CapacityMiB), "--owner", v.Instance,
+		"--uid", strconv.Itoa(v.UID), "--gid", strconv.Itoa(v.GID), "--mode", "0770", v.Name)
+	if err != nil {
+		return err
 	}
-	if here.State != api.HostVolumeStateReady {
-		return notReady(v, string(here.State))
-	}
-	return c.resize(ctx, v, here)
+	return c.registerVolume(ctx, v)
 }
 
-// volumes lists those that a filter lets through.
-func (c *Cluster) volumes(ctx context.Context, filter string) ([]*api.HostVolumeStub, error) {
-	var found []*api.HostVolumeStub
-	err := c.call(ctx, "list host volumes", func(ctx context.Context) error {
+// volume returns what is registered under a name, nil when there is nothing.
+func (c *Cluster) volume(ctx context.Context, name string) (*api.CSIVolume, error) {
+	var found *api.CSIVolume
+	err := c.call(ctx, "read volume "+name, func(ctx context.Context) error {
 		r, err := c.read(ctx)
 		if err != nil {
 			return err
 		}
-		r.Filter = filter
-		found, _, err = c.client.HostVolumes().List(&api.HostVolumeListRequest{}, r)
+		found, _, err = c.client.CSIVolumes().Info(name, r)
+		if isNotFound(err) {
+			found, err = nil, nil
+		}
 		return err
 	})
 	return found, err
 }
 
-func (c *Cluster) createVolume(ctx context.Context, v provisioner.Volume) error {
-	volume := &api.HostVolume{
-		Namespace: c.options.Namespace, Name: v.Name, PluginID: c.options.VolumePlugin, NodeID: v.Node,
-		RequestedCapacityMinBytes: int64(v.CapacityMiB) << 20,
-		RequestedCapacityMaxBytes: int64(v.CapacityMiB) << 20,
-		RequestedCapabilities: []*api.HostVolumeCapability{{
-			AttachmentMode: api.HostVolumeAttachmentModeFilesystem,
-			AccessMode:     api.HostVolumeAccessModeSingleNodeSingleWriter,
+func (c *Cluster) registerVolume(ctx context.Context, v provisioner.Volume) error {
+	volume := &api.CSIVolume{
+		ID: v.Name, Name: v.Name, ExternalID: v.Name, Namespace: c.options.Namespace, PluginID: pluginID,
+		RequestedTopologies: &api.CSITopologyRequest{Required: []*api.CSITopology{{Segments: map[string]string{topologyNode: v.Node}}}},
+		RequestedCapabilities: []*api.CSIVolumeCapability{{
+			AccessMode: accessMode, AttachmentMode: api.CSIVolumeAttachmentModeFilesystem,
 		}},
-		Parameters: map[string]string{
-			"uid": strconv.Itoa(v.UID), "gid": strconv.Itoa(v.GID), "mode": "0770",
-		},
+		Context: map[string]string{markInstance: v.Instance},
 	}
-	made, err := c.putVolume(ctx, "create volume "+v.Name, volume)
-	switch {
-	case err != nil && hasAny(err.Error(), "already exists on this node"):
-		return notReady(v, "being made by another call")
-	case err != nil:
-		return pluginError(v, err)
-	case made.State != api.HostVolumeStateReady:
-		return notReady(v, string(made.State))
-	}
-	return nil
-}
-
-// putVolume makes a volume, or changes the one whose ID it has.
-func (c *Cluster) putVolume(ctx context.Context, doing string, v *api.HostVolume) (*api.HostVolume, error) {
-	var made *api.HostVolumeCreateResponse
-	err := c.call(ctx, doing, func(ctx context.Context) error {
+	err := c.call(ctx, "register volume "+v.Name, func(ctx context.Context) error {
 		w, err := c.write(ctx)
 		if err != nil {
 			return err
 		}
-		made, _, err = c.client.HostVolumes().Create(&api.HostVolumeCreateRequest{Volume: v}, w)
+		_, err = c.client.CSIVolumes().Register(volume, w)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	if err != nil && hasAny(err.Error(), "no CSI plugin named") {
+		// Nomad takes some seconds to find a plugin that has just started.
+		return &provisioner.TemporaryError{Reason: "Nomad does not know the volume plugin yet (volume " + v.Name + ")", After: time.Second, Err: err}
 	}
-	return made.Volume, nil
+	return err
 }
 
-// pluginMkdir is Nomad's own.
-const pluginMkdir = "mkdir"
-
-// pluginError says where to look when a client could not make a volume as asked: nothing but a change there helps.
-func pluginError(v provisioner.Volume, err error) error {
-	if !hasAny(err.Error(), "no such plugin", "plugin not executable", "with plugin") {
-		return err
+// usable refuses a volume that is not this instance's, or not on its node.
+func (c *Cluster) usable(registered *api.CSIVolume, v provisioner.Volume) error {
+	if registered.PluginID != pluginID {
+		return &provisioner.RefusedError{Err: fmt.Errorf("volume %s is of the plugin %s and was not made by frama: deregister it, or find out whose it is: %w",
+			v.Name, registered.PluginID, ErrForeign)}
 	}
-	return &provisioner.RefusedError{
-		Reason: fmt.Sprintf("node %s cannot make volume %s with nomad.volume_plugin: mend what it says (docs/operate/volumes.md), then retry", v.Node, v.Name),
-		Err:    err,
+	if mark := registered.Context[markInstance]; mark != v.Instance {
+		return &provisioner.RefusedError{Err: fmt.Errorf("volume %s belongs to instance %q, not %q: find out which of the two is right before anything else: %w",
+			v.Name, mark, v.Instance, ErrForeign)}
 	}
+	if node := nodeOf(registered); node != v.Node {
+		return fmt.Errorf("volume %s is on node %s, not on %s: the instance's data is there; place the instance on that node, or restore a backup and delete the old volume by hand",
+			v.Name, node, v.Node)
+	}
+	return nil
 }
 
-// notReady: the node reports a new volume within seconds. unavailable means that its node is gone.
-func notReady(v provisioner.Volume, state string) error {
-	reason := fmt.Sprintf("volume %s is %s on node %s", v.Name, state, v.Node)
-	after := 300 * time.Millisecond
-	if state == string(api.HostVolumeStateUnavailable) {
-		reason += ": bring the node back"
-		after = time.Minute
+// nodeOf is the node that a registered volume is on.
+func nodeOf(v *api.CSIVolume) string {
+	for _, t := range v.Topologies {
+		if node := t.Segments[topologyNode]; node != "" {
+			return node
+		}
 	}
-	return &provisioner.TemporaryError{Reason: reason, After: after}
+	return ""
+}
+
+// claimed reports whether a task still has the volume.
+func claimed(v *api.CSIVolume) bool { return len(v.ReadAllocs)+len(v.WriteAllocs) > 0 }
+
+// inUse is temporary: Nomad gives a volume back some time after its task has stopped.
+func inUse(name string) error {
+	return &provisioner.TemporaryError{Reason: "volume " + name + " is still used by a task that is stopping", After: 500 * time.Millisecond}
 }

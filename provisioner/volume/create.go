@@ -7,15 +7,17 @@ import (
 	"os"
 )
 
-// Create makes a volume with its limit, or finds it there. Asked again with another size it changes the limit, but never
-// below what the volume holds. Asked again with the same size, as Nomad does for every volume when its client starts, it
-// leaves the limit as the last change made it, and mends what is missing. Owner and permissions are those of the first
-// call: later they are the application's own affair.
+// ErrHoldsMore says that a volume holds more than it is to have. It keeps its limit.
+var ErrHoldsMore = errors.New("make room in it first")
+
+// Create makes a volume with its limit, or finds it there and finishes it. Asked again with another size it changes the
+// limit, but never below what the volume holds. Owner and permissions are those of the first call: later they are the
+// application's own affair.
 func (f *Folder) Create(r Request) (State, error) {
 	if err := errors.Join(checkSize(r.Bytes), f.Enforced()); err != nil {
 		return State{}, err
 	}
-	if err := f.turn(); err != nil {
+	if err := f.lock(); err != nil {
 		return State{}, err
 	}
 	vol, err := f.open(r.ID)
@@ -49,11 +51,11 @@ func (f *Folder) finish(vol *os.File, r Request) error {
 	if err != nil {
 		return err
 	}
-	want := old
-	if !known || r.Bytes != old.Asked {
-		want.Asked, want.Limit = r.Bytes, round(r.Bytes)
+	if err := owned(old, known, r.Owner); err != nil {
+		return err
 	}
-	if err := f.apply(vol, want.Limit, known && want == old); err != nil {
+	want := record{Limit: round(r.Bytes), Owner: r.Owner}
+	if err := f.apply(vol, want.Limit, known && want.Limit == old.Limit); err != nil {
 		return err
 	}
 	if known && want == old {
@@ -70,35 +72,32 @@ func (f *Folder) finish(vol *os.File, r Request) error {
 	return f.means.write(vol, want)
 }
 
-// Resize changes the limit of a volume that is there, also while an application uses it. Nomad itself changes volumes
-// only while nobody does; the plugin is therefore told through another volume, see plugin.go. The same request again
-// changes nothing, whatever happened since.
-func (f *Folder) Resize(id string, bytes int64) (State, error) {
+// owned refuses a volume of another instance.
+func owned(r record, known bool, owner string) error {
+	if known && r.Owner != "" && r.Owner != owner {
+		return fmt.Errorf("it belongs to %s, not to %s: find out which of the two is right before anything else", r.Owner, owner)
+	}
+	return nil
+}
+
+// Resize changes the limit of a volume that is there, also while an application uses it.
+func (f *Folder) Resize(id, owner string, bytes int64) (State, error) {
 	if err := errors.Join(checkSize(bytes), f.Enforced()); err != nil {
 		return State{}, err
 	}
-	if err := f.turn(); err != nil {
+	if err := f.lock(); err != nil {
 		return State{}, err
 	}
-	vol, err := f.open(id)
+	vol, old, err := f.known(id)
 	if err != nil {
 		return State{}, err
-	}
-	if vol == nil {
-		return State{}, fmt.Errorf("volume %s is not on this machine: there is nothing to resize", id)
 	}
 	defer vol.Close()
-	old, known, err := f.means.read(vol)
-	if err != nil {
+	if err := owned(old, true, owner); err != nil {
 		return State{}, fmt.Errorf("volume %s: %w", id, err)
 	}
-	if !known {
-		return State{}, fmt.Errorf("volume %s was not made by frama-volume: docs/operate/volumes.md says how to move it", id)
-	}
 	want := old
-	if bytes != old.Carried {
-		want.Carried, want.Limit = bytes, round(bytes)
-	}
+	want.Limit = round(bytes)
 	if err := f.apply(vol, want.Limit, want == old); err != nil {
 		return State{}, fmt.Errorf("volume %s: %w", id, err)
 	}
@@ -110,18 +109,41 @@ func (f *Folder) Resize(id string, bytes int64) (State, error) {
 	return f.look(id, vol)
 }
 
+// known opens a volume that was made to the end.
+func (f *Folder) known(id string) (*os.File, record, error) {
+	vol, err := f.open(id)
+	if err != nil {
+		return nil, record{}, err
+	}
+	if vol == nil {
+		return nil, record{}, fmt.Errorf("volume %s is not in %s: is its disk mounted? Nothing stands in for what is missing", id, f.path)
+	}
+	r, known, err := f.means.read(vol)
+	if err == nil && !known {
+		err = fmt.Errorf("it was not made by frama, or not to the end: docs/operate/volumes.md says how to adopt it")
+	}
+	if err != nil {
+		_ = vol.Close()
+		return nil, record{}, fmt.Errorf("volume %s: %w", id, err)
+	}
+	return vol, r, nil
+}
+
 // apply sets the limit where it differs, and reads back that it holds. What a volume holds must fit, unless the limit
 // was in force before and only has to be mended.
 func (f *Folder) apply(vol *os.File, want int64, mend bool) error {
 	if err := f.means.enforced(vol); err != nil {
 		return err
 	}
+	if _, unlimited := f.means.(plain); unlimited {
+		return nil
+	}
 	limit, used, err := f.means.limit(vol)
 	if err != nil || limit == want {
 		return err
 	}
 	if used > want && !mend {
-		return fmt.Errorf("it holds %d MiB, more than the %d MiB it is to have: make room in it first", mebi(used), mebi(want))
+		return fmt.Errorf("it holds %d MiB, more than the %d MiB it is to have: %w", mebi(used), mebi(want), ErrHoldsMore)
 	}
 	if err := f.means.setLimit(vol, want); err != nil {
 		return fmt.Errorf("limit it to %d MiB: %w", mebi(want), err)
@@ -134,18 +156,22 @@ func (f *Folder) apply(vol *os.File, want int64, mend bool) error {
 }
 
 func (f *Folder) look(id string, vol *os.File) (State, error) {
+	r, _, err := f.means.read(vol)
+	if err != nil {
+		return State{}, err
+	}
 	limit, used, err := f.means.limit(vol)
-	return State{ID: id, Path: f.at(id), Limit: limit, Used: used, Ours: true}, err
+	return State{ID: id, Path: f.at(id), Limit: limit, Used: used, Ours: true, Owner: r.Owner}, err
 }
 
 func checkSize(bytes int64) error {
 	switch {
 	case bytes == 0:
-		return fmt.Errorf("no size is given, and frama-volume makes no volume without a limit: set capacity_max")
+		return fmt.Errorf("no size is given, and frama makes no volume without one")
 	case bytes < Least:
 		return fmt.Errorf("%d bytes are less than a volume needs: ask for %d MiB or more", bytes, mebi(Least))
 	case bytes > math.MaxInt64-block:
-		return fmt.Errorf("%d bytes are more than there can be: correct capacity_max", bytes)
+		return fmt.Errorf("%d bytes are more than there can be", bytes)
 	}
 	return nil
 }

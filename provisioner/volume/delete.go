@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,16 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Delete removes a volume with all that is in it. One that is gone is no error. Nothing is removed that frama-volume did
-// not make to the end, unless it is empty, and nothing in which something else is mounted. Called again it goes on where
-// it was cut short.
-func (f *Folder) Delete(id string) error { return f.remove(id, false) }
-
-// Forget removes a volume only if nothing is in it.
-func (f *Folder) Forget(id string) error { return f.remove(id, true) }
-
-func (f *Folder) remove(id string, onlyEmpty bool) error {
-	if err := f.turn(); err != nil {
+// Delete removes a volume with all that is in it. One that is gone is no error. Nothing is removed that frama did not
+// make to the end, unless it is empty, nothing of another owner, and nothing that is mounted or in which something else
+// is. Called again it goes on where it was cut short.
+func (f *Folder) Delete(id, owner string) error {
+	if err := f.lock(); err != nil {
 		return err
 	}
 	vol, err := f.open(id)
@@ -27,7 +21,7 @@ func (f *Folder) remove(id string, onlyEmpty bool) error {
 		return err
 	}
 	if vol != nil {
-		err := f.setAside(id, vol, onlyEmpty)
+		err := f.setAside(id, vol, owner)
 		_ = vol.Close()
 		if err != nil {
 			return err
@@ -39,14 +33,17 @@ func (f *Folder) remove(id string, onlyEmpty bool) error {
 // asided is the name of a volume that is being removed. It is no ID.
 func asided(id string) string { return ".removed-" + id }
 
-// setAside decides that a volume goes. From then on Nomad and List do not see it any more, and removing cannot be taken
+// setAside decides that a volume goes. From then on it cannot be mounted, List does not see it any more, and removing cannot be taken
 // for something else.
-func (f *Folder) setAside(id string, vol *os.File, onlyEmpty bool) error {
-	_, known, err := f.means.read(vol)
+func (f *Folder) setAside(id string, vol *os.File, owner string) error {
+	r, known, err := f.means.read(vol)
 	if err != nil {
 		return err
 	}
-	if onlyEmpty || !known {
+	if err := owned(r, known, owner); err != nil {
+		return fmt.Errorf("volume %s: %w", id, err)
+	}
+	if !known {
 		nothing, err := bare(vol)
 		if err != nil {
 			return err
@@ -55,7 +52,7 @@ func (f *Folder) setAside(id string, vol *os.File, onlyEmpty bool) error {
 			return fmt.Errorf("%s holds files that this request cannot be about: it stays; look whose they are", f.at(id))
 		}
 	}
-	if err := f.unmounted(id); err != nil {
+	if err := f.unmounted(id, vol); err != nil {
 		return err
 	}
 	if err := f.root.Rename(id, asided(id)); err != nil {
@@ -64,7 +61,7 @@ func (f *Folder) setAside(id string, vol *os.File, onlyEmpty bool) error {
 	return nil
 }
 
-// empty removes what was set aside, which may take long, so others have their turn.
+// empty removes what was set aside, which may take long, so the lock is given back first.
 func (f *Folder) empty(id string) error {
 	vol, err := f.openName(asided(id))
 	if err != nil || vol == nil {
@@ -72,7 +69,7 @@ func (f *Folder) empty(id string) error {
 	}
 	defer vol.Close()
 	if err := unix.Flock(int(f.dir.Fd()), unix.LOCK_UN); err != nil {
-		return fmt.Errorf("give the turn in %s away: %w", f.path, err)
+		return fmt.Errorf("unlock %s: %w", f.path, err)
 	}
 	if err := f.means.remove(f, asided(id), vol); err != nil {
 		return fmt.Errorf("remove volume %s: %w", id, err)
@@ -80,27 +77,24 @@ func (f *Folder) empty(id string) error {
 	return nil
 }
 
-// unmounted refuses a volume at or in which something is mounted: removing would go on in there.
-func (f *Folder) unmounted(id string) error {
-	table, err := os.ReadFile("/proc/self/mountinfo")
+// unmounted refuses a volume that is mounted somewhere, or in which something is: a task works on it, or removing would go
+// on in there.
+func (f *Folder) unmounted(id string, vol *os.File) error {
+	self, err := vol.Stat()
 	if err != nil {
-		return fmt.Errorf("look for mounts: %w", err)
+		return fmt.Errorf("look at volume %s: %w", id, err)
 	}
 	path := filepath.Join(f.path, id)
-	for line := range bytes.Lines(table) {
-		fields := strings.Fields(string(line))
-		if len(fields) < 5 {
-			continue
-		}
-		point := mountPoint(fields[4])
-		if point == path || strings.HasPrefix(point, path+"/") {
+	return eachMount(func(root, point string) error {
+		switch {
+		case point == path, strings.HasPrefix(point, path+"/"):
 			return fmt.Errorf("something is mounted at %s: unmount it before the volume is removed", point)
+		case !strings.HasSuffix(root, "/"+id):
+			return nil
 		}
-	}
-	return nil
-}
-
-// mountPoint undoes the kernel's way of writing blanks, tabs, line ends and backslashes.
-func mountPoint(text string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(text)
+		if there, err := os.Stat(point); err == nil && os.SameFile(there, self) {
+			return fmt.Errorf("it is mounted at %s: %w", point, ErrInUse)
+		}
+		return nil
+	})
 }

@@ -19,7 +19,9 @@ func (f *Folder) List() ([]State, error) {
 			continue // removed meanwhile
 		}
 		if err == nil {
-			_, s.Ours, err = f.means.read(vol)
+			var r record
+			r, s.Ours, err = f.means.read(vol)
+			s.Owner = r.Owner
 			if err == nil && s.Ours {
 				s.Limit, s.Used, err = f.means.limit(vol)
 			}
@@ -29,4 +31,14 @@ func (f *Folder) List() ([]State, error) {
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// Look looks at one volume.
+func (f *Folder) Look(id string) (State, error) {
+	vol, _, err := f.known(id)
+	if err != nil {
+		return State{}, err
+	}
+	defer vol.Close()
+	return f.look(id, vol)
 }

@@ -9,14 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// record says what a volume was asked to be. That it is there says that frama-volume made the volume, to its last step.
-//
-// Two kinds of requests change a volume's limit: its own, and one that another volume carries. Nomad repeats the last of
-// each when its client starts, in any order, so each must be known from a new one.
+// record says what a volume was asked to be. Its presence marks a volume that frama made, to the last step.
 type record struct {
-	Asked   int64 `json:"asked"`             // bytes of the volume's own last request
-	Carried int64 `json:"carried,omitempty"` // bytes of the last request that was carried
-	Limit   int64 `json:"limit"`             // bytes in force: what the later of the two said, in whole blocks
+	Limit int64  `json:"limit"`           // bytes, in whole blocks
+	Owner string `json:"owner,omitempty"` // the instance; none for a volume from before there were owners
 }
 
 // recorder keeps a volume's record with the volume.

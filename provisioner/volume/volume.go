@@ -1,17 +1,16 @@
-// Package volume holds volumes to their size. It is what Nomad's clients call as the host volume plugin frama-volume: one
-// folder a volume, in the folder Nomad gives, with a limit that the kernel keeps.
+// Package volume keeps the volumes of a machine: one folder a volume, with a limit that the kernel keeps, mounted where
+// Nomad wants it. The subpackage csi offers it to Nomad; frama volume is for frama itself and for people.
 //
-// How depends on the file system: project quotas on ext4 and XFS (project.go), subvolumes with a qgroup on btrfs
-// (btrfs.go). Anything else is refused, as is a file system that was mounted without its quotas: a limit that nobody keeps
-// would be believed.
+// How a limit is kept depends on the file system: project quotas on ext4 and XFS (project.go), subvolumes with a qgroup on
+// btrfs (btrfs.go). Anything else is refused, as is a file system that was mounted without its quotas: a limit that nobody
+// keeps would be believed. A host that wants volumes without limits asks for them (plain.go).
 //
 // Nothing is kept beside the volumes. What belongs to a volume is on its own folder: the project or the subvolume, and a
 // record of what was asked for (record.go). A call that a crash or a time limit cut short is mended by the next one: each
 // step reads, compares and only then writes, and the record comes last.
 //
-// The kernel is asked through system calls, not through the programs setquota, xfs_quota, chattr and btrfs: Nomad calls
-// plugins without PATH, hosts need not install anything, there is no text to parse, and a client that starts again calls
-// create for each of its volumes at once.
+// The kernel is asked through system calls, not through the programs setquota, xfs_quota, chattr and btrfs: hosts need
+// not install anything, and there is no text to parse.
 package volume
 
 import (
@@ -33,8 +32,9 @@ const block = 4096
 
 // Request asks for a volume.
 type Request struct {
-	ID    string // Nomad's, a UUID; also the name of the folder
+	ID    string // the volume's name on the cluster, and that of its folder
 	Bytes int64  // how much it may hold
+	Owner string // the instance it belongs to; only a request of the same owner finds it again
 	// UID and GID are given to the new folder, -1 leaves it to root. Mode are its permissions.
 	UID, GID int
 	Mode     fs.FileMode
@@ -44,16 +44,17 @@ type Request struct {
 type State struct {
 	ID     string
 	Path   string
-	Limit  int64 // bytes, 0 for none
-	Used   int64 // bytes
-	Ours   bool  // made by frama-volume; others have no limit
-	Unsure error // why Limit or Used could not be read
+	Limit  int64  // bytes, 0 for none
+	Used   int64  // bytes
+	Ours   bool   // made by frama; others have no limit
+	Owner  string // as it was asked for
+	Unsure error  // why Limit or Used could not be read
 }
 
 // Folder is the folder of a client's volumes.
 type Folder struct {
 	path  string // without links
-	given string // as Nomad knows it
+	given string // as it was given
 	dir   *os.File
 	root  *os.Root
 	means mechanism
@@ -77,17 +78,40 @@ type mechanism interface {
 	recorder
 }
 
-// identifier is the form of Nomad's IDs. Nothing else becomes part of a path.
-var identifier = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+// identifier is the form of volumes' names. Nothing else becomes part of a path.
+var identifier = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,126}[a-z0-9]$`)
 
 // Open finds out how volumes in the folder can be limited, and refuses a file system that never can. The caller closes it.
+// The folder is never made: where its disk is missing, nothing stands in for it.
 func Open(path string) (*Folder, error) {
+	f, err := openFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	if f.means, err = find(f.dir); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// OpenPlain opens a folder of volumes whose limits nobody keeps, on any file system.
+func OpenPlain(path string) (*Folder, error) {
+	f, err := openFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	f.means = plain{}
+	return f, nil
+}
+
+func openFolder(path string) (*Folder, error) {
 	if !filepath.IsAbs(path) {
-		return nil, fmt.Errorf("the folder of the volumes is %q, which is no absolute path: set host_volumes_dir in Nomad's client block", path)
+		return nil, fmt.Errorf("the folder of the volumes is %q, which is no absolute path: set it in the job of frama's volume plugin", path)
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return nil, fmt.Errorf("folder of the volumes: %w: make it, or correct host_volumes_dir in Nomad's client block", err)
+		return nil, fmt.Errorf("folder of the volumes: %w: mount its disk, make the folder, or correct it in the job of frama's volume plugin", err)
 	}
 	root, err := os.OpenRoot(real)
 	if err != nil {
@@ -98,15 +122,10 @@ func Open(path string) (*Folder, error) {
 		_ = root.Close()
 		return nil, fmt.Errorf("folder of the volumes: %w", err)
 	}
-	f := &Folder{path: real, given: filepath.Clean(path), dir: dir, root: root}
-	if f.means, err = find(dir); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
+	return &Folder{path: real, given: filepath.Clean(path), dir: dir, root: root}, nil
 }
 
-// Close lets the folder go, and the turn if it was taken.
+// Close lets the folder go, and the lock if it was taken.
 func (f *Folder) Close() {
 	_ = f.dir.Close() // nothing was written through them
 	_ = f.root.Close()
@@ -132,14 +151,14 @@ func find(dir *os.File) (mechanism, error) {
 	case unix.BTRFS_SUPER_MAGIC:
 		return btrfs{sys: "/sys/fs/btrfs"}, nil
 	}
-	return nil, fmt.Errorf("the file system of %s (type %#x) cannot hold volumes to a size: put host_volumes_dir on ext4 or XFS mounted with prjquota, or on btrfs with quotas (docs/operate/volumes.md)",
+	return nil, fmt.Errorf("the file system of %s (type %#x) cannot hold volumes to a size: take ext4 or XFS mounted with prjquota, or btrfs with quotas, or do without limits with --plain (docs/operate/volumes.md)",
 		dir.Name(), uint32(s.Type))
 }
 
-// turn waits until no other call works in the folder. It ends with Close, or with the process.
-func (f *Folder) turn() error {
+// lock waits until no other call works in the folder. It ends with Close, or with the process.
+func (f *Folder) lock() error {
 	if err := unix.Flock(int(f.dir.Fd()), unix.LOCK_EX); err != nil {
-		return fmt.Errorf("wait for the turn in %s: %w", f.path, err)
+		return fmt.Errorf("lock %s: %w", f.path, err)
 	}
 	return nil
 }
@@ -147,7 +166,7 @@ func (f *Folder) turn() error {
 // open opens a volume's folder, nil when there is none. Anything but a folder is refused: a link would lead elsewhere.
 func (f *Folder) open(id string) (*os.File, error) {
 	if !identifier.MatchString(id) {
-		return nil, fmt.Errorf("%q is no ID of a volume: Nomad's are UUIDs", id)
+		return nil, fmt.Errorf("%q is no name of a volume: small letters, digits and hyphens", id)
 	}
 	return f.openName(id)
 }
@@ -158,20 +177,20 @@ func (f *Folder) openName(name string) (*os.File, error) {
 	case errors.Is(err, unix.ENOENT):
 		return nil, nil
 	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
-		return nil, fmt.Errorf("%s is no folder: frama-volume did not make it, look whose it is", f.at(name))
+		return nil, fmt.Errorf("%s is no folder: frama did not make it, look whose it is", f.at(name))
 	case err != nil:
 		return nil, fmt.Errorf("open volume %s: %w", name, err)
 	}
 	return os.NewFile(uintptr(fd), filepath.Join(f.path, name)), nil
 }
 
-// at is the path of a volume as Nomad knows it.
+// at is the path of a volume.
 func (f *Folder) at(id string) string { return filepath.Join(f.given, id) }
 
 // round goes up to whole blocks.
 func round(bytes int64) int64 { return (bytes + block - 1) / block * block }
 
-// bare says whether nothing is in a folder.
+// bare reports whether nothing is in a folder.
 func bare(dir *os.File) (bool, error) {
 	again, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()), os.O_RDONLY|unix.O_DIRECTORY, 0) // reading moves its position
 	if err != nil {

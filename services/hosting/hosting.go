@@ -73,7 +73,7 @@ type Instance struct {
 	Version  string // of the application, when it was last registered
 	Host     string // full host name under the platform's domain
 	Job      string // Nomad job ID: <handle>-<app>
-	Volume   string // Nomad host volume name: <handle>-<app>-data
+	Volume   string // name of the volume: <handle>-<app>-data
 	Node     string // Nomad node ID the volume lives on; empty until placed
 	Port     int    // TCP port that frama reserved on that node; 0 until placed
 	Address  string // host:port the ingress sends traffic to; empty until healthy

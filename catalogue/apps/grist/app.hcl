@@ -35,6 +35,9 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress" # its own limits are for a site's products, not for bytes
 
+egress       = "none"
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SYS_CHROOT"]
+
 version = "1.7.17"
 tasks   = ["grist"]
 

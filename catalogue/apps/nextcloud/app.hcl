@@ -38,6 +38,9 @@ upgrade   = "one-major-at-a-time"
 suspend   = "app-maintenance" # occ maintenance:mode
 quota     = "app-instance"    # groupquota of the group that holds everyone
 
+egress       = "web" # its store of applications, federation, calendars of others
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+
 includes "forms" {
   fr = "Nextcloud contient de quoi faire des formulaires : l’application Forms."
   en = "Nextcloud can make forms: its application Forms."

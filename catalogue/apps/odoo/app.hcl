@@ -39,6 +39,8 @@ upgrade   = "migrate-command" # within 19.0, a start updates the modules that ar
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "none"
+
 version = "19.0.20260723"
 tasks   = ["odoo"]
 needs   = ["postgres", "smtp"]

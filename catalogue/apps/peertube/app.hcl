@@ -34,6 +34,8 @@ permanent_host = true # other sites know its accounts and videos by it
 suspend        = "proxy"
 quota          = "app-account"
 
+egress = "web" # federation
+
 version = "8.2.4"
 tasks   = ["peertube", "redis"]
 needs   = ["postgres", "smtp"] # its client knows no Redis user: the queue is a task of its own

@@ -74,10 +74,7 @@ job "peertube" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     service {
@@ -144,7 +141,7 @@ job "peertube" {
       env {
         # What administrators change in the pages is written to PEERTUBE_LOCAL_CONFIG, which the image has on a second
         # volume. Later folders win, so their word is the last one.
-        NODE_CONFIG_DIR       = "/app/config:/app/support/docker/production/config:/local/config:/data/config"
+        NODE_CONFIG_DIR       = "/app/config:/app/support/docker/production/config:/local:/data/config"
         PEERTUBE_LOCAL_CONFIG = "/data/config"
 
         PEERTUBE_WEBSERVER_HOSTNAME  = var.host
@@ -165,11 +162,20 @@ job "peertube" {
 
       # No calls to third parties: frama decides about versions.
       template {
-        destination = "local/config/local.yaml"
+        destination = "local/local.yaml"
         data        = <<-EOT
           peertube:
             check_latest_version:
               enabled: false
+        EOT
+      }
+
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
         EOT
       }
 
@@ -188,6 +194,8 @@ job "peertube" {
           PEERTUBE_DB_NAME={{ .db_name.Value | toJSON }}
           PEERTUBE_DB_USERNAME={{ .db_user.Value | toJSON }}
           PEERTUBE_DB_PASSWORD={{ .db_password.Value | toJSON }}
+          PEERTUBE_DB_SSL={{ if eq .db_sslmode.Value "disable" }}false{{ else }}true{{ end }}
+          NODE_EXTRA_CA_CERTS="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           PEERTUBE_SMTP_HOSTNAME={{ .smtp_host.Value | toJSON }}
           PEERTUBE_SMTP_PORT={{ .smtp_port.Value | toJSON }}
           PEERTUBE_SMTP_USERNAME={{ .smtp_user.Value | toJSON }}

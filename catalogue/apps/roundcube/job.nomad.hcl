@@ -57,27 +57,9 @@ job "roundcube" {
       driver = "docker"
 
       config {
-        image = "docker.io/roundcube/roundcubemail:1.7.1-apache-nonroot"
-        ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "local/frama.inc.php"
-          target   = "/var/roundcube/config/frama.inc.php"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "local/frama.ini"
-          target   = "/usr/local/etc/php/conf.d/zz-frama.ini"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "local/apache.conf"
-          target   = "/etc/apache2/conf-enabled/zz-frama.conf"
-          readonly = true
-        }
+        image      = "docker.io/roundcube/roundcubemail:1.7.1-apache-nonroot"
+        ports      = ["http"]
+        entrypoint = ["bash", "/local/start.sh"]
       }
 
       env {
@@ -85,6 +67,16 @@ job "roundcube" {
         ROUNDCUBEMAIL_DEFAULT_PORT = "993"
         ROUNDCUBEMAIL_PLUGINS      = "archive,zipdownload,markasjunk,newmail_notifier"
         ROUNDCUBEMAIL_SKIN         = "elastic"
+        PHP_INI_SCAN_DIR           = ":/local" # the image's own, and then ours
+      }
+
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
       }
 
       # Every secret: quoted as JSON, which the reader of such files understands. People send with the account of their
@@ -100,10 +92,38 @@ job "roundcube" {
           ROUNDCUBEMAIL_DB_NAME={{ .db_name.Value | toJSON }}
           ROUNDCUBEMAIL_DB_USER={{ .db_user.Value | toJSON }}
           ROUNDCUBEMAIL_DB_PASSWORD={{ .db_password.Value | toJSON }}
+          PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+          PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           ROUNDCUBEMAIL_DEFAULT_HOST="ssl://{{ .smtp_host.Value }}"
           ROUNDCUBEMAIL_SMTP_SERVER="{{ if eq .smtp_port.Value "465" }}ssl{{ else }}tls{{ end }}://{{ .smtp_host.Value }}"
           ROUNDCUBEMAIL_SMTP_PORT={{ .smtp_port.Value | toJSON }}
           {{ end -}}
+        EOT
+      }
+
+      # The image makes the tables one by one, and would not go on where it was interrupted: here all come at once.
+      template {
+        destination = "local/start.sh"
+        data        = <<-EOT
+          set -eu
+          php /local/tables
+          cp /local/frama.inc.php /var/roundcube/config/
+          exec /docker-entrypoint.sh apache2-foreground -c "Include /local/apache.conf"
+        EOT
+      }
+
+      template {
+        destination = "local/tables"
+        data        = <<-EOT
+          <?php
+          $of = function ($name) { return getenv("ROUNDCUBEMAIL_DB_$name"); };
+          $db = new PDO(sprintf("pgsql:host=%s;port=%s;dbname=%s", $of('HOST'), $of('PORT'), $of('NAME')), $of('USER'), $of('PASSWORD'));
+          $db->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);
+          if (!$db->query("SELECT to_regclass('system')")->fetchColumn()) {
+            $db->beginTransaction();
+            $db->exec(file_get_contents('/usr/src/roundcubemail/SQL/postgres.initial.sql'));
+            $db->commit();
+          }
         EOT
       }
 

@@ -74,10 +74,7 @@ job "umap" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     service {
@@ -141,6 +138,15 @@ job "umap" {
         EOT
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       template {
         destination = "secrets/umap.env"
         env         = true
@@ -150,6 +156,8 @@ job "umap" {
           {{ $server := printf "%s:%s/%s" .db_host.Value .db_port.Value (.db_name.Value | urlquery) -}}
           SECRET_KEY={{ .secret_key.Value | toJSON }}
           DATABASE_URL="postgis://{{ $login }}@{{ $server }}"
+          PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+          PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           ADMIN_EMAIL={{ .admin_email.Value | toJSON }}
           ADMIN_PASSWORD={{ .admin_password.Value | toJSON }}
           {{ end -}}
@@ -169,15 +177,10 @@ job "umap" {
       driver = "docker"
 
       config {
-        image = "docker.io/library/nginx:1.30.5-alpine"
-        ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "local/umap.conf"
-          target   = "/etc/nginx/conf.d/default.conf"
-          readonly = true
-        }
+        image   = "docker.io/library/nginx:1.30.5-alpine"
+        ports   = ["http"]
+        command = "sh"
+        args    = ["-c", "cp /local/umap.conf /etc/nginx/conf.d/default.conf && exec nginx -g 'daemon off;'"]
       }
 
       volume_mount {

@@ -41,6 +41,9 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
+egress       = "none"
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+
 version = "6.0.9"
 tasks   = ["wisemapping"]
 needs   = ["postgres", "smtp"]

@@ -75,23 +75,20 @@ job "wisemapping" {
       config {
         image = "docker.io/wisemapping/wisemapping:6.0.9"
         ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "secrets/application.yml"
-          target   = "/app/config/application.yml"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "secrets/data.sql"
-          target   = "/app/config/data.sql"
-          readonly = true
-        }
       }
 
       env {
-        JAVA_OPTS = "-Xmx${local.heap}m -Xms256m"
+        JAVA_OPTS            = "-Xmx${local.heap}m -Xms256m"
+        SPRING_CONFIG_IMPORT = "file:/secrets/application.yml"
+      }
+
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
       }
 
       # The application runs as a user of its own, hence the permissions. Strings in JSON are strings in YAML as well.
@@ -102,7 +99,7 @@ job "wisemapping" {
           {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
           spring:
             datasource:
-              url: "jdbc:postgresql://{{ .db_host.Value }}:{{ .db_port.Value }}/{{ .db_name.Value }}"
+              url: "jdbc:postgresql://{{ .db_host.Value }}:{{ .db_port.Value }}/{{ .db_name.Value }}?sslmode={{ .db_sslmode.Value }}{{ if .db_ca.Value }}&sslrootcert=/secrets/db-ca.pem{{ end }}"
               username: {{ .db_user.Value | toJSON }}
               password: {{ .db_password.Value | toJSON }}
               driver-class-name: org.postgresql.Driver
@@ -117,7 +114,7 @@ job "wisemapping" {
                 platform: postgresql
                 mode: always
                 schema-locations: "classpath:schema-postgresql.sql"
-                data-locations: "file:/app/config/data.sql"
+                data-locations: "file:/secrets/data.sql"
                 continue-on-error: false
             mail:
               host: {{ .smtp_host.Value | toJSON }}

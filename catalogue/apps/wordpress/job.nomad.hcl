@@ -3,7 +3,7 @@
 # The code comes with the image and is copied at each start; the volume holds only wp-content (photos, themes, plugins),
 # so that a new image is a new WordPress. frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
 #   nomad job run -var job_id=… -var url=https://… -var port=20000 -var ingress=… -var volume=… job.nomad.hcl
-#   and php /local/install.php in the task, once.
+#   and php /local/install in the task, once.
 
 variable "job_id" {
   type = string
@@ -53,10 +53,7 @@ job "wordpress" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     service {
@@ -75,23 +72,12 @@ job "wordpress" {
     task "wordpress" {
       driver = "docker"
 
-      config {
-        image = "docker.io/library/wordpress:7.1.0-php8.3-apache"
-        ports = ["http"]
+      user   = "www-data"
 
-        # PHP's own limits are too small for photos of a telephone.
-        mount {
-          type     = "bind"
-          source   = "local/frama.ini"
-          target   = "/usr/local/etc/php/conf.d/zz-frama.ini"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "local/apache.conf"
-          target   = "/etc/apache2/conf-enabled/zz-frama.conf"
-          readonly = true
-        }
+      config {
+        image      = "docker.io/library/wordpress:7.1.0-php8.3-apache"
+        ports      = ["http"]
+        entrypoint = ["bash", "/local/start.sh"]
       }
 
       volume_mount {
@@ -101,6 +87,7 @@ job "wordpress" {
 
       env {
         WORDPRESS_TABLE_PREFIX = "wp_"
+        PHP_INI_SCAN_DIR       = ":/local" # the image's own, and then ours
 
         # The ingress speaks https and says so in X-Forwarded-Proto. frama decides about versions of WordPress itself;
         # themes and plugins are the association's, but for editing their code in the browser.
@@ -109,7 +96,12 @@ job "wordpress" {
           define('WP_SITEURL', '${var.url}');
           define('WP_AUTO_UPDATE_CORE', false);
           define('DISALLOW_FILE_EDIT', true);
-          define('WPMU_PLUGIN_DIR', '/local/mu-plugins');
+          // Encrypted where the host says so; WordPress cannot be told an authority of the host's own.
+          if (in_array(getenv('FRAMA_DB_SSLMODE'), ['require', 'verify-ca', 'verify-full'], true)) {
+            define('MYSQL_CLIENT_FLAGS', MYSQLI_CLIENT_SSL | MYSQLI_CLIENT_SSL_DONT_VERIFY_SERVER_CERT);
+          }
+          define('DISABLE_WP_CRON', true);
+          define('WPMU_PLUGIN_DIR', '/local'); // frama.php
         EOT
       }
 
@@ -122,6 +114,7 @@ job "wordpress" {
           WORDPRESS_DB_HOST="{{ .db_host.Value }}:{{ .db_port.Value }}"
           WORDPRESS_DB_NAME={{ .db_name.Value | toJSON }}
           WORDPRESS_DB_USER={{ .db_user.Value | toJSON }}
+          FRAMA_DB_SSLMODE={{ .db_sslmode.Value | toJSON }}
           WORDPRESS_DB_PASSWORD={{ .db_password.Value | toJSON }}
           WORDPRESS_AUTH_KEY={{ .auth_key.Value | toJSON }}
           WORDPRESS_SECURE_AUTH_KEY={{ .secure_auth_key.Value | toJSON }}
@@ -144,6 +137,26 @@ job "wordpress" {
         EOT
       }
 
+      # The image takes themes and plugins that are on the volume for the association's, also when its own copying was
+      # interrupted: the mark says that it was. WordPress would run its timetable by visiting itself.
+      template {
+        destination = "local/start.sh"
+        data        = <<-EOT
+          set -eu
+          cd /var/www/html
+          mark=wp-content/.first-start
+          [ -e wp-content/themes ] || touch "$mark"
+          if [ -e "$mark" ]; then
+            rm -rf wp-content/themes wp-content/plugins
+            docker-ensure-installed.sh true
+            rm "$mark"
+          fi
+          (while sleep 300; do php wp-cron.php || true; done) &
+          exec docker-entrypoint.sh apache2-foreground -c "Include /local/apache.conf"
+        EOT
+      }
+
+      # PHP's own limits are too small for photos of a telephone.
       template {
         destination = "local/frama.ini"
         data        = <<-EOT
@@ -154,31 +167,44 @@ job "wordpress" {
         EOT
       }
 
-      # Once: the tables, the first account and the language. May be run again, and then does nothing.
+      # Once: the tables, the first account and the language. May be run again, and then does nothing. WordPress calls itself
+      # installed before there is an account: what was interrupted is found by the account and finished.
       template {
-        destination = "local/install.php"
+        destination = "local/install"
         data        = <<-EOT
           <?php
           define('WP_INSTALLING', true);
+          function wp_new_blog_notification() {} // would send the password by mail
+          $_SERVER += ['HTTP_HOST' => 'localhost', 'REQUEST_URI' => '/', 'SERVER_PROTOCOL' => 'HTTP/1.1'];
           require '/var/www/html/wp-load.php';
           require_once ABSPATH . 'wp-admin/includes/upgrade.php';
           require_once ABSPATH . 'wp-admin/includes/translation-install.php';
-          if (!is_blog_installed()) {
+          function frama_ready() {
+            $admin = is_blog_installed() ? get_user_by('login', 'admin') : false;
+            return $admin && $admin->has_cap('administrator');
+          }
+          if (!frama_ready()) {
             $locale = getenv('FRAMA_LANGUAGE') === 'fr' ? 'fr_FR' : '';
-            if ($locale !== '' && wp_can_install_language_pack()) {
-              $locale = wp_download_language_pack($locale) ?: '';
+            if ($locale !== '' && !in_array($locale, get_available_languages(), true)) {
+              $locale = wp_can_install_language_pack() ? (wp_download_language_pack($locale) ?: '') : '';
             }
+            switch_to_locale($locale ?: 'en_US'); // of the first pages
+            // It would try addresses with words by visiting itself.
+            $addresses = function () { return '/%year%/%monthnum%/%day%/%postname%/'; };
+            add_filter('pre_option_permalink_structure', $addresses);
             $password = getenv('FRAMA_ADMIN_PASSWORD');
             wp_install(getenv('FRAMA_TITLE'), 'admin', getenv('FRAMA_ADMIN_EMAIL'), true, '', $password, $locale);
+            remove_filter('pre_option_permalink_structure', $addresses);
+            update_option('permalink_structure', $addresses());
           }
-          exit(is_blog_installed() ? 0 : 1);
+          exit(frama_ready() ? 0 : 1);
         EOT
       }
 
       # A plugin that nobody can switch off: mail leaves by the host's server, and after a new image the database is
       # brought up to the code at the first visit instead of when somebody opens the administration.
       template {
-        destination = "local/mu-plugins/frama.php"
+        destination = "local/frama.php"
         data        = <<-EOT
           <?php
           add_action('phpmailer_init', function ($mail) {

@@ -54,10 +54,7 @@ job "toy" {
     }
 
     volume "data" {
-      type            = "host"
-      source          = var.volume
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+      source = var.volume
     }
 
     update {
@@ -90,10 +87,10 @@ job "toy" {
         args            = ["-c", "exec toy --port 8080"]
 
         mount {
-          type     = "bind"
-          source   = "secrets/session.key"
-          target   = "/srv/toy/session.key"
-          readonly = true
+          # Memory: nothing else may be mounted.
+          type     = "tmpfs"
+          target   = "/tmp"
+          readonly = false
         }
       }
 
@@ -105,7 +102,7 @@ job "toy" {
       env {
         PUBLIC_URL  = var.url
         TRUST_PROXY = "true"
-        KEY_FILE    = "/srv/toy/session.key"
+        KEY_FILE    = "/secrets/session.key"
       }
 
       template {

@@ -44,23 +44,6 @@ enforce {
   }
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-
-  health {
-    path = "/"
-  }
-
-  enforce {
-    tell {
-      task    = "app"
-      command = ["limit", "{storage_mib}", "{storage_bytes}", "{accounts}"]
-    reserve = 1024
-    }
-  }
-}
-
 plan "starter" {
   cpu    = 100
   memory = 128

@@ -1,0 +1,72 @@
+package volume
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// plain keeps no limits: for file systems without quotas, where a host asked for it. Records are kept as everywhere, so
+// that a missing disk is noticed, and so that the limits are known once the file system gets quotas.
+type plain struct {
+	attributes
+}
+
+func (plain) String() string { return "nothing: volumes have no limits" }
+
+func (plain) enforced(*os.File) error { return nil }
+
+func (plain) make(dir *os.File, id string) error {
+	err := unix.Mkdirat(int(dir.Fd()), id, 0o700)
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+// claim refuses a folder with files that frama did not make.
+func (p plain) claim(_, vol *os.File) error {
+	_, known, err := p.read(vol)
+	if err != nil || known {
+		return err
+	}
+	nothing, err := bare(vol)
+	if err == nil && !nothing {
+		err = errors.New("it holds files and was not made by frama: docs/operate/volumes.md says how to adopt it")
+	}
+	return err
+}
+
+// limit counts what the volume holds, since nobody else does.
+func (plain) limit(vol *os.File) (limit, used int64, err error) {
+	err = filepath.WalkDir(vol.Name(), func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // removed meanwhile
+			}
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return nil //nolint:nilerr // removed meanwhile
+		}
+		if s, ok := info.Sys().(*syscall.Stat_t); ok {
+			used += s.Blocks * 512
+		}
+		return nil
+	})
+	return 0, used, err
+}
+
+func (plain) setLimit(*os.File, int64) error { return nil }
+
+func (plain) remove(f *Folder, name string, _ *os.File) error {
+	if err := f.root.RemoveAll(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
