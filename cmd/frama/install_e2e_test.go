@@ -83,8 +83,11 @@ const installPassword = "correct horse battery staple"
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	dir, err := os.MkdirTemp("/var/tmp", "frama-install-")
+	dir, err := os.MkdirTemp("/tmp", "fi") // not below /etc, /usr or /var, which the machine has of its own; short, for sockets
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // frama's own user passes through it
 		t.Fatal(err)
 	}
 	m := &machine{t: t, dir: dir, used: map[string]bool{}}
@@ -111,10 +114,6 @@ func newMachine(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	m.engine = engine
-	gateway, err := engine.Gateway(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	images, err := engine.BuiltImages(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -127,28 +126,31 @@ func newMachine(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.mails.Stop)
-	m.replace(http, postgres, feed, ports[5:8], gateway, images)
+	m.replace(http, postgres, feed, ports[5:8], images)
 	m.source()
 	m.start(engine.Socket, postgres)
 	return m
 }
 
 // replace prepares what differs here: names that nobody answers to, ports that others hold, images that no registry gives.
-func (m *machine) replace(http, postgres, feed int, nomad []int, gateway string, images []dev.BuiltImage) {
+func (m *machine) replace(http, postgres, feed int, nomad []int, images []dev.BuiltImage) {
 	host, port, _ := net.SplitHostPort(m.mails.SMTPAddr)
 	low := m.freeRange()
 	m.kinds = []string{"pads"}
 	var substitutes strings.Builder
 	fmt.Fprintf(&substitutes, "\n[ports]\nmin = %d\nmax = %d\n", low, low+19)
 	for _, i := range images {
+		if i.StandsFor != "docker.io/etherpad/etherpad" {
+			continue
+		}
 		fmt.Fprintf(&substitutes, "\n[[catalogue.image]]\nfrom = %q\nuse = %q\nversion = %q\n", i.StandsFor, i.Name, i.Version)
 	}
 	m.instead = map[string]string{
-		"/opt/nomad":                             m.dir + "/opt/nomad",
-		"/srv/volumes":                           m.dir + "/srv/volumes",
+		"/opt/nomad":                             m.dir + "/n",
+		"/srv/volumes":                           m.dir + "/v",
 		":4646":                                  fmt.Sprintf(":%d", nomad[0]),
 		"127.0.0.1:5432":                         fmt.Sprintf("127.0.0.1:%d", postgres),
-		"172.17.0.1:5432":                        fmt.Sprintf("%s:%d", gateway, postgres),
+		"172.17.0.1:5432":                        fmt.Sprintf("172.17.0.1:%d", postgres),
 		"nft -f ":                                "nft -c -f ", // the rules are right; this machine keeps its own
 		"--role admin ":                          "--role admin <<< '" + installPassword + "' ",
 		`"https://frama.example.org"`:            fmt.Sprintf("%q\nlisten = \"127.0.0.1:%d\"", m.publicURL(), m.pages),
@@ -363,7 +365,9 @@ func (m *machine) openSpace(t *testing.T, provision guideBlock) {
 		t.Errorf("%s is no pad: %.300s", r.Addresses[0], page)
 	}
 	// Nobody without a certificate is answered.
-	m.do("Nomad without a certificate", m.adapt("! curl -sk --max-time 5 https://127.0.0.1:4646/v1/status/leader\n"), time.Minute)
+	m.do("Nomad without a certificate", m.adapt(`curl -sf --max-time 5 --cacert "$NOMAD_CACERT" --cert "$NOMAD_CLIENT_CERT" --key "$NOMAD_CLIENT_KEY" https://127.0.0.1:4646/v1/status/leader
+! curl -sk --max-time 5 https://127.0.0.1:4646/v1/status/leader
+`), time.Minute)
 }
 
 // stopJobs lets containers and volumes end in order, as far as there are any.
