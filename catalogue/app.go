@@ -59,6 +59,9 @@ type App struct {
 	Suspend       string // one of Suspensions: the gentlest way to close the instance
 	Quota         string // one of Quotas: the narrowest way to stop growth
 
+	Egress       string   // one of Egresses: what its containers may reach beside the declared servers
+	Capabilities []string // of CapabilityNames: rights of root that its containers keep
+
 	Secrets  []Secret
 	Values   []Value
 	Includes map[string]Text // kinds that come with this application, and what is said of them
@@ -132,8 +135,8 @@ const alphanumeric = "alphanumeric"
 // Variable: frama makes the database, the account or the bucket, and writes them there.
 func BackingKeys() map[string][]string {
 	return map[string][]string{
-		"postgres": {"db_host", "db_port", "db_name", "db_user", "db_password"},
-		"mysql":    {"db_host", "db_port", "db_name", "db_user", "db_password"},
+		"postgres": {"db_host", "db_port", "db_name", "db_user", "db_password", "db_sslmode", "db_ca"},
+		"mysql":    {"db_host", "db_port", "db_name", "db_user", "db_password", "db_sslmode", "db_ca"},
 		"redis":    {"redis_host", "redis_port", "redis_user", "redis_password", "redis_prefix"},
 		"s3":       {"s3_endpoint", "s3_region", "s3_bucket", "s3_key", "s3_secret"},
 		"smtp":     {"smtp_host", "smtp_port", "smtp_user", "smtp_password", "smtp_from"},

@@ -18,6 +18,9 @@ const (
 	docker   = "job.nomad.hcl"
 )
 
+// bindBefore is where a mount block begins.
+const bindBefore = "        mount {"
+
 // mark stands in the replacement where the mistake is to be found.
 const mark = "¦"
 
@@ -77,10 +80,10 @@ var badEntries = []spoiled{
 	{name: "cap_add", file: docker, old: "readonly_rootfs = true", new: `¦cap_add = ["SYS_ADMIN"]`, says: "rights over the node"},
 	{name: "devices", file: docker, old: "        mount {", new: "        ¦devices {\n          host_path = \"/dev/sda\"\n        }\n        mount {", says: "devices of the node"},
 	{name: "host mount", file: docker, old: "readonly_rootfs = true", new: `¦volumes = ["/:/host"]`, says: "volumes mount paths of the node"},
-	{name: "bind of an absolute path", file: docker, old: `"secrets/session.key"`, new: `¦"/var/run/docker.sock"`, says: "only files under local/ and secrets/"},
-	{name: "bind upwards", file: docker, old: `"secrets/session.key"`, new: `¦"secrets/../../../etc"`, says: "only files under local/ and secrets/"},
-	{name: "bind by a variable", file: docker, old: `"secrets/session.key"`, new: `¦"${var.url == "x" ? "/" : "secrets/x"}"`, says: "source must be written out"},
-	{name: "docker volume", file: docker, old: `type     = "bind"`, new: `type     = ¦"volume"`, says: "mount of type volume"},
+	{name: "bind of an absolute path", file: docker, old: bindBefore, new: "        mount {\n          type   = \"bind\"\n          source = ¦\"/var/run/docker.sock\"\n          target = \"/x\"\n        }\n        mount {", says: "let a start script copy it"},
+	{name: "bind of an own file", file: docker, old: bindBefore, new: "        mount {\n          type   = \"bind\"\n          source = ¦\"secrets/session.key\"\n          target = \"/x\"\n        }\n        mount {", says: "let a start script copy it"},
+	{name: "target by a variable", file: docker, old: `"/tmp"`, new: `¦"${var.url == "x" ? "/" : "/tmp"}"`, says: "target must be written out"},
+	{name: "docker volume", file: docker, old: `type     = "tmpfs"`, new: `type     = ¦"volume"`, says: "mount of type volume"},
 	{name: "network of the host", file: docker, old: "readonly_rootfs = true", new: `¦network_mode = "host"`, says: "out of its own network"},
 	{name: "processes of the host", file: docker, old: "readonly_rootfs = true", new: `¦pid_mode = "host"`, says: "processes"},
 	{name: "logging", file: docker, old: "        mount {", new: "        ¦logging {\n          type = \"syslog\"\n        }\n        mount {", says: "elsewhere"},
@@ -101,7 +104,7 @@ var badEntries = []spoiled{
 	{name: "a guessable password", file: docker, old: `TRUST_PROXY = "true"`, new: `DB_PASS = ¦var.job_id`, says: "the same for every instance"},
 	{name: "key by its look", file: docker, old: `TRUST_PROXY = "true"`, new: `COOKIES = ¦"9f86d081884c7d659a2feaa0c55ad015"`, says: "looks like a secret"},
 	{name: "password in an address", file: docker, old: `TRUST_PROXY = "true"`, new: `DATABASE = ¦"postgres://toy:hunter2@127.0.0.1/toy"`, says: "an address holds a password"},
-	{name: "env as a map", file: docker, old: "      env {\n        PUBLIC_URL  = var.url\n        TRUST_PROXY = \"true\"\n        KEY_FILE    = \"/srv/toy/session.key\"\n      }", new: "      env = {\n        PUBLIC_URL   = var.url\n        \"DB.SECRET\" = ¦\"hunter2\"\n      }", says: "the same for every instance"},
+	{name: "env as a map", file: docker, old: "      env {\n        PUBLIC_URL  = var.url\n        TRUST_PROXY = \"true\"\n        KEY_FILE    = \"/secrets/session.key\"\n      }", new: "      env = {\n        PUBLIC_URL   = var.url\n        \"DB.SECRET\" = ¦\"hunter2\"\n      }", says: "the same for every instance"},
 	{name: "password in args", file: docker, old: `"exec toy --port 8080"`, new: `¦"ADMIN_PASSWORD=admin exec toy"`, says: "the same for every instance"},
 	{name: "password as a flag", file: docker, old: `["-c",`, new: `["--admin-password", ¦"hunter22", "-c",`, says: "the same for every instance"},
 	{name: "password as one word", file: docker, old: `["-c",`, new: `[¦"--db-password=toy", "-c",`, says: "the same for every instance"},
@@ -137,6 +140,7 @@ var badEntries = []spoiled{
 	{name: "template from a file", file: docker, old: "destination = \"secrets/toy.env\"", new: "destination = \"secrets/toy.env\"\n        ¦source = \"/etc/shadow\"", says: "not read from a file"},
 	{name: "writes to the node", file: docker, old: `"secrets/toy.env"`, new: `¦"/etc/passwd"`, says: "use local/ or secrets/"},
 	{name: "writes upwards", file: docker, old: `"secrets/toy.env"`, new: `¦"local/../../x"`, says: "use local/ or secrets/"},
+	{name: "writes into a folder", file: docker, old: `"secrets/toy.env"`, new: `¦"secrets/conf/toy.env"`, says: "without folders"},
 	{name: "change_script", file: docker, old: "        destination = \"secrets/toy.env\"", new: "        ¦change_script {\n          command = \"/bin/sh\"\n        }\n        destination = \"secrets/toy.env\"", says: "runs a program"},
 	{name: "unknown key of the Variable", file: docker, old: ".title.Value", new: "¦.titel.Value", says: `did you mean "title"?`, more: 1},
 	{name: "key of a service not needed", file: docker, old: ".title.Value", new: "¦.redis_host.Value", says: `needs = ["redis"]`, more: 1},
@@ -150,7 +154,13 @@ var badEntries = []spoiled{
 	{name: "second job", file: docker, old: "job \"toy\" {", new: "job \"first\" {\n  id = var.job_id\n}\n\n¦job \"toy\" {", says: "second job", more: 2},
 	{name: "second group", file: docker, old: "  group \"app\" {", new: "  group \"other\" {\n  }\n\n  ¦group \"app\" {", says: "one group", more: 3},
 	{name: "count", file: docker, old: "  group \"app\" {", new: "  group \"app\" {\n    count = ¦2", says: "one allocation"},
-	{name: "canary", file: docker, old: `healthy_deadline  = "10m"`, new: `canary = ¦1`, says: "canary would run beside"},
+	{name: "canary", file: docker, old: `healthy_deadline  = "10m"`, new: `¦canary = 1`, says: "canary would run beside"},
+	{name: "update that nothing reads", file: docker, old: `healthy_deadline  = "10m"`, new: `¦auto_revert = true`, says: "frama sets this"},
+	{name: "reschedule of a job", file: docker, old: "  group \"app\" {", new: "  ¦reschedule {\n    attempts = 1\n  }\n\n  group \"app\" {", says: "frama sets this"},
+	{name: "migrate of a group", file: docker, old: "    update {", new: "    ¦migrate {\n      max_parallel = 1\n    }\n    update {", says: "frama sets this"},
+	{name: "spread", file: docker, old: "    update {", new: "    ¦spread {\n      attribute = \"x\"\n    }\n    update {", says: "frama chooses the node"},
+	{name: "restart of a task", file: docker, old: "      resources {", new: "      ¦restart {\n        attempts = 1\n      }\n      resources {", says: "in the group only"},
+	{name: "mode of restart", file: docker, old: "    update {", new: "    restart {\n      mode = ¦\"delay\"\n    }\n    update {", says: `mode "fail"`},
 	{name: "periodic", file: docker, old: "  group \"app\" {", new: "  ¦periodic {\n    cron = \"@daily\"\n  }\n\n  group \"app\" {", says: "frama keeps the calendar"},
 	{name: "system job", file: docker, old: `"service"`, new: `¦"system"`, says: "type service"},
 	{name: "namespace", file: docker, old: "  group \"app\" {", new: "  ¦namespace = \"default\"\n\n  group \"app\" {", says: "frama sets this"},

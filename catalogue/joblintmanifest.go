@@ -195,7 +195,7 @@ func (m *manifestTree) commands(body *hclsyntax.Body, diags *Diagnostics) {
 
 // requests lists all that are made of an instance.
 func (r Run) requests() []Request {
-	all := slices.Concat(r.Check.Write, r.Check.Read)
+	all := slices.Concat(r.Check.Write, r.Check.Read, r.Check.Opening)
 	for _, s := range r.Setup {
 		all = append(all, s.Requests...)
 	}

@@ -15,7 +15,7 @@ func (l *jobLint) task(b *hclsyntax.Block) {
 		t.name = b.Labels[0]
 	}
 	l.tasks = append(l.tasks, t)
-	l.updates(b)
+	l.constraints(b)
 	if driver, at, ok := l.plainText(b, "driver"); ok {
 		t.driver = driver
 		l.driver(driver, at)

@@ -17,7 +17,7 @@ var quoting = []string{"toJSON", "toJSONPretty", "toYAML", "toTOML", "base64Enco
 func (l *jobLint) template(b *hclsyntax.Block) string {
 	path, at, ok := l.plainText(b, "destination")
 	if ok && !TemplateDestination(path) {
-		l.at(at, "a template writes to %q: use local/ or secrets/", path)
+		l.at(at, "a template writes to %q: use local/ or secrets/ and a name, without folders", path)
 	}
 	if mode, at, ok := l.plainText(b, "change_mode"); ok && !slices.Contains([]string{"restart", "signal", "noop"}, mode) {
 		l.at(at, "change_mode must be restart, signal or noop, not %q", mode)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -18,8 +19,10 @@ type JobFile struct {
 	Variables         map[string]any
 	Node, Volume      string
 	Port              int
-	CPU               int               // MHz
-	Memory, MemoryMax int               // MiB
+	CPU               int // MHz
+	Memory, MemoryMax int // MiB
+	Egress            string
+	Capabilities      []string
 	Images            map[string]string // whose digest the manifest names, see Run.Pinned
 }
 
@@ -187,11 +190,12 @@ func (c *Catalogue) extremes() []string {
 func (a App) jobFile(plan string) JobFile {
 	size := a.sizes[plan]
 	f := JobFile{App: a.Name, Plan: plan, Path: a.job.path, Source: a.job.source,
-		Volume: "lint-" + a.Name + "-data", Port: 20999, CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax}
+		Volume: "lint-" + a.Name + "-data", Port: 20999, CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax,
+		Egress: a.Egress, Capabilities: a.Capabilities}
 	f.Variables = map[string]any{
 		"job_id": "lint-" + a.Name, "host": "lint.example.org", "url": "https://lint.example.org", "port": f.Port,
 		"volume": f.Volume, "cpu": f.CPU, "memory": f.Memory, "memory_max": f.MemoryMax, "plan": plan,
-		"registry": "registry.example.org/host",
+		"registry": "registry.example.org/host", "ingress": "192.0.2.10 2001:db8::/64",
 	}
 	f.Images = a.Run().Pinned("registry.example.org/host")
 	return f
@@ -209,8 +213,16 @@ func JobVariables() map[string]string {
 		"memory":     "number", // MiB
 		"memory_max": "number", // MiB, 0 for none
 		"plan":       "string",
+		"ingress":    "string", // addresses and ranges (CIDR) of the ingress nodes, separated by spaces: what they say of visitors is true
 		"registry":   "string", // where the host keeps the images that it builds itself, as registry.example.org/host
 	}
+}
+
+var declaredVariable = regexp.MustCompile(`(?m)^\s*variable\s+"([A-Za-z0-9_]+)"`)
+
+// Declares reports whether a job file declares the variable.
+func Declares(source, variable string) bool {
+	return slices.ContainsFunc(declaredVariable.FindAllStringSubmatch(source, -1), func(m []string) bool { return m[1] == variable })
 }
 
 // lintApp checks one application: its job files, and whether manifest and jobs say the same.

@@ -62,11 +62,13 @@ func readManifest(r *reader, folder string) App {
 	app.PermanentHost = r.flag("permanent_host", false)
 	app.Suspend = r.text("suspend", oneOf(Suspensions()...))
 	app.Quota = r.text("quota", oneOf(Quotas()...))
+	app.readIsolation(r)
 	app.included(r)
 	known := app.variable(r)
 	app.run = r.run(known, app.Status == Retired)
 	app.checkEnforce(r)
 	app.readSizes(r)
+	app.checkReserve(r)
 	r.done()
 	if app.Name == "" {
 		app.Name = folder

@@ -199,6 +199,8 @@ var quotaMistakes = []mistake{
 	{name: "password in a command", old: `["toy", "lock"]`, new: `["toy", ¦"--password=admin"]`, says: "the same for every instance"},
 	{name: "unknown key of a request", old: `"/unlock?key={session_key}"`, new: `¦"/unlock?key={sesion_key}"`, says: `did you mean "session_key"?`},
 	{name: "tells nothing", old: `["toy", "limit", "{storage_mib}"]`, new: `["toy", "limit"]`, at: "tell {", says: "tell the application nothing"},
+	{name: "reserve of everything", old: `["toy", "limit", "{storage_mib}"]`, new: "[\"toy\", \"limit\", \"{storage_mib}\"]\n    reserve = 1000000", at: `"starter" {`, says: "takes all of the volume", more: 2},
+	{name: "reserve of what is not told", old: `["toy", "lock"]`, new: "[\"toy\", \"lock\"]\n    ¦reserve = 5", says: "unknown key reserve"},
 	{name: "tells another limit", old: `"{storage_mib}"`, new: `"{storage_gib}"`, at: "tell {", says: "tell the application nothing"},
 	{name: "writes everything", old: `"/login"`, new: `¦"/"`, says: "which is everything"},
 	{name: "writes a relative path", old: `"/login"`, new: `¦"login"`, says: "start with /"},

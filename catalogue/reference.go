@@ -125,6 +125,7 @@ func Reference() string {
 	for _, service := range Services() {
 		fmt.Fprintf(&b, "| `%s` | `%s` |\n", service, strings.Join(BackingKeys()[service], "`, `"))
 	}
+	b.WriteString(referenceTail)
 	return b.String()
 }
 
@@ -136,4 +137,14 @@ Generated from the code that reads them (` + "`go test ./catalogue -run Referenc
 
 Values are literals: there are no variables and no functions. A key nobody knows is refused, with file, line and column,
 and all mistakes of all files are reported at once (` + "`frama catalogue lint`" + `).
+`
+
+const referenceTail = `
+` + "`db_sslmode`" + ` says how the declared server wants to be connected to, in PostgreSQL's words: ` + "`disable`" + `, ` + "`require`" + ` (encrypted, without a look at
+the certificate), ` + "`verify-ca`" + ` or ` + "`verify-full`" + `. ` + "`db_ca`" + ` is the authority of the server's certificate (PEM) with the last two, and empty
+otherwise. A template writes it to a file, as ` + "`{{ .db_ca.Value }}`" + ` in ` + "`secrets/db-ca.pem`" + `.
+
+` + "`ingress`" + ` holds the addresses and ranges of the ingress nodes (` + "`edge.addresses`" + ` of the configuration), separated by spaces: what they say in
+X-Forwarded-For is true, what others say is not. Where an application wants them otherwise: ` + "`replace(var.ingress, \" \", \",\")`" + ` or
+` + "`jsonencode(split(\" \", var.ingress))`" + `. A job that declares it is not registered on a host that names no address.
 `

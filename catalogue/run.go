@@ -63,7 +63,12 @@ type Setup struct {
 }
 
 // ObjectCheck tries the application as people use it: it writes an object and reads it back.
-type ObjectCheck struct{ Write, Read []Request }
+type ObjectCheck struct {
+	Write, Read []Request
+	// Opening proves, before the space opens, that the first start went to its end: the first account signs in, what is
+	// stored is found. It leaves nothing that people see.
+	Opening []Request
+}
 
 // Request is one exchange with an instance over HTTP. {name} stands for a value of the instance's Nomad Variable, for
 // what an earlier request captured, and for {object} (a word of the trial), {host}, {url} and {email}.
@@ -128,6 +133,7 @@ type Act struct {
 	User     string
 	Command  []string
 	Requests []Request
+	Reserve  int // MiB, of tell: what the application keeps on its volume beside what people store
 }
 
 // Nothing says that there is nothing to do.

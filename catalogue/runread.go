@@ -130,12 +130,15 @@ func (r *reader) checks(run *Run, known []string) {
 	known = append([]string{object}, known...)
 	bodies := map[string]*reader{}
 	r.each("check", true, func(label string, b *reader) {
-		if label != "write" && label != "read" {
-			b.diags.at(b.where, `a check is "write" or "read", not %q`, label)
+		if label != "write" && label != "read" && label != "opening" {
+			b.diags.at(b.where, `a check is "write", "read" or "opening", not %q`, label)
 		}
 		bodies[label] = b
 		b.blocks = append(b.blocks, "request") // read below, in order
 	})
+	if b := bodies["opening"]; b != nil {
+		run.Check.Opening = b.requests(known)
+	}
 	if b := bodies["write"]; b != nil {
 		run.Check.Write = b.requests(known)
 		for _, q := range run.Check.Write {
@@ -151,7 +154,8 @@ func (r *reader) checks(run *Run, known []string) {
 		run.Check.Read = b.requests(known)
 	}
 	for label, b := range bodies {
-		if len(run.Check.Write) == 0 && label == "write" || len(run.Check.Read) == 0 && label == "read" {
+		if len(run.Check.Write) == 0 && label == "write" || len(run.Check.Read) == 0 && label == "read" ||
+			len(run.Check.Opening) == 0 && label == "opening" {
 			b.diags.at(b.where, "check %q has no request", label)
 		}
 	}

@@ -99,7 +99,7 @@ func TestMalformedRunsNameTheirPlace(t *testing.T) {
 		{"setup of no task", `task    = "toy"`, `task    = "tyo"`, `"tyo"`, "names no task"},
 		{"setup without command", "  command = [\"toy\", \"set\", \"lang\", \"fr\", \"fr\"]\n", "", `"language"`, "command is missing"},
 		{"command is a text", `["toy", "set", "lang", "fr", "fr"]`, `"toy set"`, `"toy set"`, "list of texts"},
-		{"other check", `check "read"`, `check "delete"`, `"delete"`, `a check is "write" or "read"`},
+		{"other check", `check "read"`, `check "delete"`, `"delete"`, `a check is "write", "read" or "opening"`},
 		{"only written", "check \"read\" {\n  request \"read\" {\n    path     = \"/objects/{object}?token={token}\"\n    contains = \"{object}\"\n  }\n}\n",
 			"", `"write"`, "nobody would see"},
 		{"nothing in a check", "  request \"read\" {\n    path     = \"/objects/{object}?token={token}\"\n    contains = \"{object}\"\n  }\n", "",

@@ -23,7 +23,7 @@ var pad = hosting.Resources{CPU: 100, Memory: 128, Disk: 100}
 
 // node is a node with room for n pads, and what allocations hold there.
 func node(name string, n int, held ...provisioner.Held) provisioner.Node {
-	return provisioner.Node{ID: name, Name: name, Address: "192.0.2.1", Held: held,
+	return provisioner.Node{ID: name, Name: name, Held: held,
 		Total: hosting.Resources{CPU: n * pad.CPU, Memory: n * pad.Memory, Disk: n * pad.Disk}}
 }
 

@@ -37,7 +37,7 @@ func TestSetup(t *testing.T) {
 	if !reflect.DeepEqual(w.cluster.execs, want) {
 		t.Errorf("commands:\n got %q\nwant %q", w.cluster.execs, want)
 	}
-	if want := []string{"lilas-wiki.example.org at 192.0.2.1:10000/greet"}; !reflect.DeepEqual(*requests, want) {
+	if want := []string{"lilas-wiki.example.org at 192.0.2.1:10000/greet", "lilas-wiki.example.org at 192.0.2.1:10000/me"}; !reflect.DeepEqual(*requests, want) {
 		t.Errorf("requests %v, want %v", *requests, want)
 	}
 }

@@ -49,6 +49,8 @@ type Options struct {
 	SetupWithin time.Duration
 	// Overcommit is how many times over what nodes have may be promised: jobs ask for so much less.
 	Overcommit hosting.Overcommit
+	// Ingress are the addresses and ranges that ingress nodes reach instances from.
+	Ingress []string
 	// Registry is where images are that the host builds itself; empty for none.
 	Registry string
 }
@@ -233,14 +235,19 @@ func (p *Provisioner) job(space hosting.Space, i hosting.Instance, app catalogue
 	if err := p.registryFor(app); err != nil {
 		return Job{}, err
 	}
+	if len(p.Options.Ingress) == 0 && catalogue.Declares(source, "ingress") {
+		return Job{}, &RefusedError{Reason: fmt.Sprintf("%s must know which addresses are the ingress's, or it would take all visitors for one: "+
+			"list those of the ingress nodes in edge.addresses, then retry", app.Name)}
+	}
 	size := p.asked(i.Reserved)
 	return Job{
 		ID: i.Job, SpaceID: space.ID, InstanceID: i.ID, Source: source, Path: path, Node: i.Node, Volume: i.Volume, Port: i.Port,
-		CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax, Images: app.Run().Pinned(p.Options.Registry),
+		CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax, Egress: app.Egress, Capabilities: app.Capabilities,
+		Images: app.Run().Pinned(p.Options.Registry),
 		Variables: map[string]any{
 			"job_id": i.Job, "host": i.Host, "url": p.Options.URL(i.Host), "port": i.Port, "volume": i.Volume,
 			"cpu": size.CPU, "memory": size.Memory, "memory_max": size.Limit(), "plan": space.Plan,
-			"registry": p.Options.Registry,
+			"registry": p.Options.Registry, "ingress": strings.Join(p.Options.Ingress, " "),
 		},
 	}, nil
 }
@@ -283,16 +290,30 @@ func (p *Provisioner) healthy(ctx context.Context, run work.Run) (any, error) {
 			// Capacity may come back in a week: the run waits as long as it takes, and says for what.
 			return nil, work.Later(5*time.Second, fmt.Sprintf("%s waits for room on the cluster: %s", i.Kind, health.Reason))
 		}
-		if step, ok := run.Current(); ok && p.overdue(step.StartedAt) && p.overdue(health.Since) {
-			return nil, work.Permanent(fmt.Errorf("%s is not healthy after %s: %s", i.Kind, p.Options.HealthyWithin, health.Reason))
+		within := p.healthyWithin(health)
+		if step, ok := run.Current(); ok && p.overdue(step.StartedAt, within) && p.overdue(health.Since, within) {
+			return nil, work.Permanent(fmt.Errorf("%s is not healthy after %s: %s", i.Kind, within, health.Reason))
 		}
 		return nil, work.Later(250*time.Millisecond, fmt.Sprintf("%s is starting %s", i.Kind, health.Reason))
 	}
 	return nil, nil
 }
 
-// overdue says whether an instance that began to start then should be healthy by now. Both the step's own beginning and
+// healthyMargin is what an instance gets beyond the time that its job gives it, so that the cluster is the first to give up:
+// it knows more of the reason.
+const healthyMargin = time.Minute
+
+// healthyWithin is how long an instance may take to become healthy: what the host says, or what its job says where that is
+// longer. A first start that installs may be slow, and must not be given up in the middle.
+func (p *Provisioner) healthyWithin(health JobHealth) time.Duration {
+	if health.Within == 0 {
+		return p.Options.HealthyWithin
+	}
+	return max(p.Options.HealthyWithin, health.Within+healthyMargin)
+}
+
+// overdue reports whether an instance that began to start then should be healthy by now. Both the step's own beginning and
 // what the cluster says must be long ago: a wait for room does not count, and neither does a clock that is off.
-func (p *Provisioner) overdue(since time.Time) bool {
-	return !since.IsZero() && p.Now().Sub(since) > p.Options.HealthyWithin
+func (p *Provisioner) overdue(since time.Time, within time.Duration) bool {
+	return !since.IsZero() && p.Now().Sub(since) > within
 }

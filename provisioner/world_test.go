@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -136,7 +138,7 @@ func (c *paper) Nodes(context.Context) ([]provisioner.Node, error) {
 	if len(c.nodes) > 0 {
 		return slices.Clone(c.nodes), nil
 	}
-	return []provisioner.Node{{ID: "n1", Name: "n1", Address: "192.0.2.1", Total: hosting.Resources{CPU: 9000, Memory: 9000, Disk: 90000}}}, nil
+	return []provisioner.Node{{ID: "n1", Name: "n1", Total: hosting.Resources{CPU: 9000, Memory: 9000, Disk: 90000}}}, nil
 }
 
 func (c *paper) EnsureSecrets(_ context.Context, job string, fixed map[string]string, generated map[string]func() string) error {
@@ -190,6 +192,17 @@ func (c *paper) JobHealth(_ context.Context, job string) (provisioner.JobHealth,
 		return provisioner.JobHealth{State: provisioner.JobHealthy}, nil
 	}
 	return provisioner.JobHealth{State: provisioner.JobMissing}, nil
+}
+
+func (c *paper) Address(_ context.Context, job string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, j := range slices.Backward(c.jobs) {
+		if j.ID == job {
+			return net.JoinHostPort("192.0.2.1", strconv.Itoa(j.Port)), nil
+		}
+	}
+	return "", &provisioner.TemporaryError{Reason: "no allocation runs"}
 }
 
 func (c *paper) Exec(ctx context.Context, job, task string, command []string) (int, string, error) {

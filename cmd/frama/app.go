@@ -156,7 +156,7 @@ func (a *app) cluster() (*nomad.Cluster, error) {
 	return nomad.New(nomad.Options{
 		Address: n.Address, Token: nomad.Static(n.Token), Region: n.Region, Namespace: n.Namespace, NodeNamespace: n.NodeNamespace, TLS: n.tls(),
 		Policy: policy, Oversubscribed: a.config.Capacity.OvercommitMemory > 1,
-		Images: a.config.Catalogue.images(),
+		Images: a.config.Catalogue.images(), Networks: a.config.Firewall.Prefix,
 	})
 }
 
@@ -195,6 +195,7 @@ func (a *app) provisioner() (*provisioner.Provisioner, error) {
 			ClusterName: conf.Nomad.Cluster, Platform: conf.Platform.Domain,
 			PortMin: conf.Ports.Min, PortMax: conf.Ports.Max, URL: a.control.URL,
 			MailDomain: a.control.MailDomain(), HealthyWithin: conf.Worker.Healthy, Registry: conf.Catalogue.Registry,
+			Ingress:    conf.Edge.Addresses,
 			Overcommit: a.overcommit(),
 		},
 	}, nil

@@ -209,28 +209,46 @@ func (p *provisionBench) loop(b *testing.B, round int) time.Duration {
 	}
 	start := time.Now()
 	for _, job := range jobs {
-		run("volume", "create", "-detach", filepath.Join(dir, job+".volume.hcl"))
+		if err := p.folder(b.Context(), job+"-data"); err != nil {
+			b.Fatal(err)
+		}
+		run("volume", "register", filepath.Join(dir, job+".volume.hcl"))
 	}
 	for n, job := range jobs {
-		run("job", "run", "-var", "job_id="+job, "-var", fmt.Sprintf("port=%d", benchPorts+n), "-var", "volume="+job+"-data",
-			"-var", "cpu=20", "-var", "memory=24", p.job)
+		run("job", "run", "-var", "job_id="+job, "-var", fmt.Sprintf("port=%d", benchPorts+n), "-var", "cpu=20", "-var", "memory=24", p.job)
 	}
 	took := time.Since(start)
 	p.clear(b, jobs)
 	return took
 }
 
-const benchVolume = `name         = %q
-type         = "host"
-plugin_id    = "mkdir"
-node_id      = %q
-capacity_min = "10MiB"
-capacity_max = "10MiB"
+const benchVolume = `id        = %[1]q
+name      = %[1]q
+type      = "csi"
+plugin_id = "frama"
+topology_request {
+  required {
+    topology {
+      segments {
+        "frama/node" = %[2]q
+      }
+    }
+  }
+}
 capability {
-  access_mode     = "single-node-single-writer"
+  access_mode     = "multi-node-single-writer"
   attachment_mode = "file-system"
 }
 `
+
+// folder makes a volume on this machine, as an administrator who is logged in there.
+func (p *provisionBench) folder(ctx context.Context, name string) error {
+	cmd := exec.CommandContext(ctx, "frama", "volume", "create", "--folder", p.nomad.Volumes, "--plain", "--mib", "10", name)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("volume %s: %w: %s", name, err, said)
+	}
+	return nil
+}
 
 // floor asks Nomad's API for everything at once and waits with its blocking queries: no way of using Nomad is faster.
 func (p *provisionBench) floor(b *testing.B, round int) time.Duration {
@@ -258,24 +276,20 @@ func (p *provisionBench) floor(b *testing.B, round int) time.Duration {
 
 // bare brings one job to health with as few calls as there can be.
 func (p *provisionBench) bare(ctx context.Context, hcl, id string, port int) error {
-	var made struct{ Volume struct{ ID, State string } }
-	_, err := p.call(ctx, http.MethodPut, "/v1/volume/host/create", map[string]any{"Volume": map[string]any{
-		"Namespace": p.nomad.Namespace, "Name": id + "-data", "PluginID": "mkdir", "NodeID": p.nomad.NodeID,
-		"RequestedCapacityMinBytes": 10 << 20, "RequestedCapacityMaxBytes": 10 << 20,
-		"RequestedCapabilities": []map[string]string{{"AttachmentMode": "file-system", "AccessMode": "single-node-single-writer"}},
-	}}, &made)
+	if err := p.folder(ctx, id+"-data"); err != nil {
+		return err
+	}
+	_, err := p.call(ctx, http.MethodPut, "/v1/volume/csi/"+id+"-data", map[string]any{"Volumes": []map[string]any{{
+		"Namespace": p.nomad.Namespace, "ID": id + "-data", "Name": id + "-data", "ExternalID": id + "-data", "PluginID": "frama",
+		"RequestedTopologies":   map[string]any{"Required": []map[string]any{{"Segments": map[string]string{"frama/node": p.nomad.NodeID}}}},
+		"RequestedCapabilities": []map[string]string{{"AttachmentMode": "file-system", "AccessMode": "multi-node-single-writer"}},
+	}}}, nil)
 	if err != nil {
 		return err
 	}
-	volume := made.Volume
-	for index := ""; volume.State != "ready"; {
-		if index, err = p.call(ctx, http.MethodGet, "/v1/volume/host/"+volume.ID+"?wait=30s&index="+index, nil, &volume); err != nil {
-			return err
-		}
-	}
 	var job map[string]any
 	_, err = p.call(ctx, http.MethodPost, "/v1/jobs/parse", map[string]any{
-		"JobHCL": hcl, "Variables": fmt.Sprintf(`{"job_id":%q,"port":%d,"volume":%q,"cpu":20,"memory":24}`, id, port, id+"-data"),
+		"JobHCL": hcl, "Variables": fmt.Sprintf(`{"job_id":%q,"port":%d,"cpu":20,"memory":24}`, id, port),
 	}, &job)
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func checkWith(cluster *nomad.Cluster) catalogue.Check {
 	return func(ctx context.Context, f catalogue.JobFile) ([]catalogue.Finding, error) {
 		found, err := cluster.Check(ctx, provisioner.Job{
 			ID: "lint-" + f.App, SpaceID: "lint", InstanceID: "lint", Source: f.Source, Path: f.Path, Variables: f.Variables, Node: f.Node,
-			Volume: f.Volume, Port: f.Port, CPU: f.CPU, Memory: f.Memory, MemoryMax: f.MemoryMax, Images: f.Images,
+			Volume: f.Volume, Port: f.Port, CPU: f.CPU, Memory: f.Memory, MemoryMax: f.MemoryMax, Egress: f.Egress, Capabilities: f.Capabilities, Images: f.Images,
 		}, nomad.ProductionPolicy())
 		var out []catalogue.Finding
 		for _, one := range found {

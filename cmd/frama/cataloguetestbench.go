@@ -47,7 +47,7 @@ func newTrialBench(p *platform, a *app, plan string) (*trialBench, error) {
 	}
 	root, err := nomad.New(nomad.Options{
 		Address: p.nomad.Address, Token: nomad.Static(p.nomad.ManagementToken), Namespace: p.nomad.Namespace,
-		Policy: nomad.DevelopmentPolicy(),
+		Policy: nomad.DevelopmentPolicy(), Networks: a.config.Firewall.Prefix,
 	})
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/mail"
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
@@ -38,6 +39,7 @@ type config struct {
 	Nomad          nomadConfig   `mapstructure:"nomad"`
 	ACME           acmeConfig    `mapstructure:"acme"`
 	Edge           edgeConfig    `mapstructure:"edge"`
+	Firewall       firewallConf  `mapstructure:"firewall"`
 	SMTP           smtpConfig    `mapstructure:"smtp"`
 	Catalogue      catalogueConf `mapstructure:"catalogue"`
 	Worker         workerConfig  `mapstructure:"worker"`
@@ -101,6 +103,7 @@ type acmeConfig struct {
 type edgeConfig struct {
 	Listen       string        `mapstructure:"listen" default:"127.0.0.1:8601" doc:"address that frama edge talks to"`
 	Token        string        `mapstructure:"token" secret:"yes" doc:"secret shared with the agents; derived from the seal key when empty"`
+	Addresses    []string      `mapstructure:"addresses" doc:"addresses (or CIDR ranges) that the ingress nodes reach instances from; applications believe them, and nobody else, about visitors' addresses"`
 	Server       string        `mapstructure:"server" default:"http://127.0.0.1:8601" doc:"where the agent finds frama"`
 	PublicKey    string        `mapstructure:"public_key" doc:"key that signs snapshots, base64 (frama edge key); derived from the seal key when empty"`
 	Name         string        `mapstructure:"name" doc:"name of the agent; the machine's name by default"`
@@ -144,7 +147,7 @@ type workerConfig struct {
 	Provision   bool          `mapstructure:"provision" default:"false" doc:"frama serve provisions approved spaces by itself"`
 	Concurrency int           `mapstructure:"concurrency" default:"16" doc:"spaces worked on at once"`
 	Lease       time.Duration `mapstructure:"lease" default:"1m" doc:"after this long without a sign of life, another worker takes over"`
-	Healthy     time.Duration `mapstructure:"healthy_within" default:"10m" doc:"how long an instance may take to become healthy"`
+	Healthy     time.Duration `mapstructure:"healthy_within" default:"10m" doc:"how long an instance may take to become healthy; its job may say longer"`
 }
 
 type portsConfig struct {
@@ -417,6 +420,14 @@ func (c config) check() error {
 	if c.Worker.Lease < time.Second {
 		add("worker.lease: %s is less than a second", c.Worker.Lease)
 	}
+	problems = append(problems, c.checkFirewall()...)
+	for n, text := range c.Edge.Addresses {
+		if problem := ingressProblem(text); problem != "" {
+			add("edge.addresses: %q %s", text, problem)
+		} else if slices.Contains(c.Edge.Addresses[:n], text) {
+			add("edge.addresses: %q occurs twice", text)
+		}
+	}
 	problems = append(problems, c.checkUsage()...)
 	problems = append(problems, c.checkBacking()...)
 	problems = append(problems, c.Catalogue.checkImages()...)
@@ -424,6 +435,26 @@ func (c config) check() error {
 		return nil
 	}
 	return usageError{fmt.Errorf("configuration: %s", strings.Join(problems, "; "))}
+}
+
+// ingressProblem says what is wrong with the address of an ingress node, or "".
+func ingressProblem(text string) string {
+	if address, err := netip.ParseAddr(text); err == nil {
+		if address.Zone() != "" || address.Is4In6() || address.IsUnspecified() || address.IsMulticast() {
+			return "is no address that a node can have"
+		}
+		return ""
+	}
+	network, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return "is neither an IP address nor a range, as 192.0.2.10 or 2001:db8::/64"
+	case network.Bits() == 0:
+		return "is every address: then anybody could pretend to be the ingress"
+	case network != network.Masked():
+		return fmt.Sprintf("has bits beyond its length: write %s", network.Masked())
+	}
+	return ""
 }
 
 // checkUsage finds values of measuring, capacity, cost and telemetry that cannot work.

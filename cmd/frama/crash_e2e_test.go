@@ -277,7 +277,7 @@ func (c *crashTrial) look(t *testing.T, slug string, space hosting.Space, moment
 	if err := c.bed.askNomad(http.MethodGet, "/v1/jobs?namespace=frama&meta=false&prefix="+space.Handle+"-", &jobs); err != nil {
 		fail("%v", err)
 	}
-	if err := c.bed.askNomad(http.MethodGet, "/v1/volumes?type=host&namespace=frama", &volumes); err != nil {
+	if err := c.bed.askNomad(http.MethodGet, "/v1/volumes?type=csi&namespace=frama", &volumes); err != nil {
 		fail("%v", err)
 	}
 	if len(jobs) != len(v.Instances) {

@@ -60,9 +60,13 @@ func newBed(t testing.TB, change ...func(*devOptions)) *bed {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
+	frama, err := exec.LookPath("frama") // testscript.Main puts this binary into PATH under that name
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := &platform{
 		cli:     &cli{in: strings.NewReader(""), out: testWriter{t}, err: testWriter{t}},
-		options: devOptions{data: dir, pages: ports[0], http: ports[1], https: ports[2], mailP: ports[3], nomad: threePorts(t)},
+		options: devOptions{data: dir, pages: ports[0], http: ports[1], https: ports[2], mailP: ports[3], nomad: threePorts(t), frama: frama},
 	}
 	for _, change := range change {
 		change(&p.options)

@@ -15,6 +15,7 @@ import (
 	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/deploy/dev"
 	"framagit.org/frama/frama/deploy/journey"
+	"framagit.org/frama/frama/provisioner/isolation"
 	"framagit.org/frama/frama/services/control"
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/seal"
@@ -27,9 +28,12 @@ type platform struct {
 	needs   []string // backing services to start, as far as this machine has them
 	engine  *dev.Engine
 	images  catalogue.Images
-	nomad   *dev.Nomad
-	pebble  *dev.Pebble
-	mailbox *dev.Maildev
+	// Networks of instances, and the image that holds one which tasks share; nothing without an engine.
+	firewall isolation.Config
+	infra    string
+	nomad    *dev.Nomad
+	pebble   *dev.Pebble
+	mailbox  *dev.Maildev
 	backingServers
 
 	saying sync.Mutex // parts are started at once, and each says how far it is
@@ -65,6 +69,9 @@ func (p *platform) start(ctx context.Context) error {
 		o.frama = self
 	}
 	p.describeImages()
+	if err := p.startFirewall(ctx); err != nil {
+		return err
+	}
 	docker := ""
 	if p.engine != nil {
 		docker = p.engine.Socket
@@ -74,7 +81,7 @@ func (p *platform) start(ctx context.Context) error {
 		defer p.timed("Nomad, the scheduler")(&err)
 		p.nomad, err = dev.StartNomad(ctx, dev.NomadOptions{
 			Data: filepath.Join(o.data, "nomad"), HTTP: o.nomadPort(0), RPC: o.nomadPort(1), Serf: o.nomadPort(2),
-			Docker: docker, Frama: o.frama, Volumes: o.volumes, KeepSizes: o.volumes != "", Progress: func(text string) { p.say("  Nomad: %s\n", text) },
+			Docker: docker, CNI: p.firewall.CNI, InfraImage: p.infra, Frama: o.frama, Volumes: o.volumes, KeepSizes: o.volumes != "", Progress: func(text string) { p.say("  Nomad: %s\n", text) },
 		})
 		return err
 	})
@@ -128,6 +135,7 @@ func (p *platform) stop() error {
 		p.mailbox.Stop()
 	}
 	p.stopBacking() // after the tasks that write to them
+	err = errors.Join(err, p.removeFirewall(ctx))
 	if p.engine != nil {
 		err = errors.Join(err, p.engine.Leave())
 	}
@@ -161,6 +169,7 @@ func (p *platform) running(ctx context.Context, conf config, do func(ctx context
 	group.Go(func() error { return a.serve(ctx, ready) })
 	group.Go(func() error { return agent.Run(ctx) })
 	group.Go(func() error { return p.watch(ctx) })
+	group.Go(func() error { return p.keepFirewall(ctx, conf, a.log) })
 	group.Go(func() error {
 		defer cancel()
 		for _, started := range []<-chan struct{}{ready, agent.Ready()} {
@@ -219,15 +228,22 @@ func (p *platform) writeConfig() (config, error) {
 		tomlTable("acme", "directory", p.pebble.Directory, "ca_file", p.pebble.DirectoryCA, "roots_file", p.pebble.RootsFile,
 			"edge_address", local(o.http)) +
 		tomlTable("edge", "listen", local(edgePort), "server", "http://"+local(edgePort), "name", "dev", "data", filepath.Join(o.data, "edge"),
-			"http", local(o.http), "https", local(o.https), "probe_address", local(o.https)) +
+			"http", local(o.http), "https", local(o.https), "probe_address", local(o.https),
+			"addresses", devIngress()) +
 		tomlTable("smtp", "host", host, "port", port, "tls", "none", "from", "frama <frama@frama.localhost>") +
-		p.imagesConfig() +
+		p.imagesConfig() + p.firewallConfig() +
 		// Who tries things out sees what they use within a minute.
 		tomlTable("usage", "every", "1m", "archive", filepath.Join(o.data, "archive")) + p.backingConfig()
 	if err := os.WriteFile(p.configFile(), []byte(text), 0o600); err != nil {
 		return config{}, fmt.Errorf("write the configuration: %w", err)
 	}
 	return loadConfig(p.configFile(), p.cli.environ, nil)
+}
+
+// devIngress are the addresses that requests of this platform's ingress come from: it reaches plain processes from loopback, and
+// containers by way of a bridge of the machine, whose address stands in its place: Docker's own, and those of frama's networks.
+func devIngress() []string {
+	return []string{"127.0.0.1", "172.17.0.1", "172.31.240.1", "172.31.242.1", "172.31.244.1", "172.31.246.1", "172.31.248.1", "172.31.250.1"}
 }
 
 // describe prints where to look.

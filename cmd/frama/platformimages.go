@@ -51,6 +51,7 @@ func (p *platform) useEngine(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	p.infra = infraImage(built)
 	p.images = imagesOf(built, p.options.images == imagesUpstream)
 	return nil
 }

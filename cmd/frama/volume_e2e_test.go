@@ -29,7 +29,7 @@ type fullBed struct {
 	app     *app
 	cluster *nomad.Cluster
 	client  *http.Client
-	binary  string // the real one, which is the plugin, too
+	binary  string // the real one, which is the volume plugin, too
 }
 
 // smallDisk is the size of the volumes in it, in MiB.
@@ -50,15 +50,10 @@ func newFullBed(t *testing.T) *fullBed {
 			t.Error(err)
 		}
 	})
-	plugins := filepath.Join(dir, "plugins")
 	binary := buildFrama(t, "v1.2.3")
-	if err := errors.Join(os.Mkdir(plugins, 0o755), os.Symlink(binary, filepath.Join(plugins, pluginName))); err != nil {
-		t.Fatal(err)
-	}
 	apps := smallEtherCalc(t, dir)
-	b := &fullBed{binary: binary, bed: newBed(t, func(o *devOptions) { o.volumes, o.plugins = filepath.Join(disk.Path, "volumes"), plugins })}
+	b := &fullBed{binary: binary, bed: newBed(t, func(o *devOptions) { o.volumes, o.frama = filepath.Join(disk.Path, "volumes"), binary })}
 	b.reconfigure(func(text string) string {
-		text = strings.Replace(text, "[nomad]", fmt.Sprintf("[nomad]\nvolume_plugin = %q", pluginName), 1)
 		return strings.Replace(text, "[catalogue]", fmt.Sprintf("[catalogue]\ndirs = [%q]\noffer = [\"calcs\"]", apps), 1)
 	})
 	command(t, b.env(), exitOK, "migrate")
@@ -182,28 +177,16 @@ func (b *fullBed) inside(t *testing.T, i hosting.Instance, line string) (said st
 // state asks the kernel how full a volume is.
 func (b *fullBed) state(t *testing.T, i hosting.Instance) volume.State {
 	t.Helper()
-	var stubs []struct{ ID, Name string }
-	if err := b.askNomad(http.MethodGet, "/v1/volumes?type=host&namespace="+b.nomad.Namespace, &stubs); err != nil {
-		t.Fatal(err)
-	}
 	folder, err := volume.Open(b.nomad.Volumes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer folder.Close()
-	all, err := folder.List()
+	s, err := folder.Look(i.Volume)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, stub := range stubs {
-		for _, s := range all {
-			if stub.Name == i.Volume && s.ID == stub.ID {
-				return s
-			}
-		}
-	}
-	t.Fatalf("no volume %s among %+v and %+v", i.Volume, stubs, all)
-	return volume.State{}
+	return s
 }
 
 // starts tells the starts of an instance apart: identifiers of its allocations.
@@ -224,7 +207,7 @@ func TestFullVolume(t *testing.T) {
 	b := newFullBed(t)
 	full, other := b.opens(t, "pleine"), b.opens(t, "voisine")
 	found, err := b.frama(b.binary, "", "doctor")
-	wants(t, found, `ok +nomad volume plugin +frama-volume on every node`)
+	wants(t, found, `ok +nomad volumes +the plugin runs and keeps sizes on every node`)
 	if err != nil {
 		t.Log(found)
 	}
@@ -277,7 +260,7 @@ func TestFullVolume(t *testing.T) {
 		}
 	})
 	t.Run("a larger plan makes room", func(t *testing.T) {
-		v := provisioner.Volume{Name: full.Volume, Node: full.Node, CapacityMiB: 2 * smallDisk}
+		v := provisioner.Volume{Name: full.Volume, Node: full.Node, Instance: full.ID, CapacityMiB: 2 * smallDisk}
 		if err := b.cluster.EnsureVolume(t.Context(), v); err != nil {
 			t.Fatal(err)
 		}

@@ -23,11 +23,14 @@ type NomadOptions struct {
 	// must lie elsewhere.
 	MinPort, MaxPort int
 
-	Docker    string // path of the socket of the engine that runs containers; none when empty
-	Frama     string // the frama binary, to run the volume plugin; no jobs with volumes when empty
-	Volumes   string // folder of the volumes; one in Data when empty
-	KeepSizes bool   // Volumes is on a file system with quotas; otherwise volumes have no limits
-	Namespace string // "frama" when empty
+	Docker string // path of the socket of the engine that runs containers; none when empty
+	CNI    string // folder of the networks that tasks may share; none when empty
+	// InfraImage runs to hold such a network; Nomad's own choice when empty.
+	InfraImage string
+	Frama      string // the frama binary, to run the volume plugin; no jobs with volumes when empty
+	Volumes    string // folder of the volumes; one in Data when empty
+	KeepSizes  bool   // Volumes is on a file system with quotas; otherwise volumes have no limits
+	Namespace  string // "frama" when empty
 
 	// CPU (MHz) and Memory (MiB) pretend another size of machine; the real one when zero.
 	CPU, Memory int
@@ -101,7 +104,7 @@ func StartNomad(ctx context.Context, o NomadOptions) (_ *Nomad, err error) {
 func (n *Nomad) start(ctx context.Context) error {
 	n.Address = "http://" + n.options.HTTP.Address()
 	n.api = &nomadAPI{address: n.Address}
-	config, err := n.options.writeConfig()
+	config, clientDir, err := n.options.writeConfig()
 	if err != nil {
 		return err
 	}
@@ -113,7 +116,7 @@ func (n *Nomad) start(ctx context.Context) error {
 		return err
 	}
 	if n.options.Frama != "" {
-		if err := n.api.registerVolumePlugin(ctx, n.volumePlugin()); err != nil {
+		if err := n.api.registerVolumePlugin(ctx, n.volumePlugin(clientDir)); err != nil {
 			return err
 		}
 	}
@@ -129,21 +132,25 @@ func (n *Nomad) start(ctx context.Context) error {
 	if err := n.api.setEligible(ctx, n.NodeID); err != nil {
 		return err
 	}
-	if n.options.Frama != "" {
-		if err := n.waitReady(ctx, n.api.volumePluginHealthy, time.Minute); err != nil {
-			return fmt.Errorf("volume plugin: %w", err)
-		}
-	}
 	if !unmounted {
 		return nil
 	}
 	return n.api.reschedule(ctx)
 }
 
-func (n *Nomad) volumePlugin() VolumePlugin {
+// AwaitVolumes waits until Nomad finds the volume plugin healthy, which it does up to ten seconds after the start. Jobs with
+// volumes wait for it by themselves; registering the first volume does not.
+func (n *Nomad) AwaitVolumes(ctx context.Context) error {
+	if err := n.waitReady(ctx, n.api.volumePluginHealthy, time.Minute); err != nil {
+		return fmt.Errorf("volume plugin: %w", err)
+	}
+	return nil
+}
+
+func (n *Nomad) volumePlugin(clientDir string) VolumePlugin {
 	return VolumePlugin{
 		Frama: n.options.Frama, Folder: n.Volumes, Plain: !n.options.KeepSizes, Namespace: n.NodeNamespace,
-		ClientDir: filepath.Join(n.options.Data, "state", "client"),
+		ClientDir: clientDir,
 	}
 }
 
@@ -189,6 +196,7 @@ func (n *Nomad) Stop(ctx context.Context) error {
 		n.Process.Stop()
 	}
 	_, sweepErr := n.sweep(ctx)
+	removeShortClientDir(n.options.Data)
 	inOrder := err == nil
 	return errors.Join(err, sweepErr, unmountBelow(n.options.Data), n.markStopped(inOrder))
 }

@@ -142,13 +142,16 @@ func (a *nomadAPI) setEligible(ctx context.Context, node string) error {
 
 // running counts the allocations on the node whose tasks have not ended, without those of system jobs.
 func (a *nomadAPI) running(ctx context.Context, node string) (int, error) {
-	var allocations []struct{ JobType, ClientStatus, DesiredStatus string }
+	var allocations []struct {
+		Job                         struct{ Type string }
+		ClientStatus, DesiredStatus string
+	}
 	if err := a.call(ctx, http.MethodGet, "/v1/node/"+node+"/allocations", nil, &allocations); err != nil {
 		return -1, err
 	}
 	count := 0
 	for _, alloc := range allocations {
-		if alloc.JobType == "system" {
+		if alloc.Job.Type == "system" {
 			continue
 		}
 		if alloc.ClientStatus == "running" || alloc.ClientStatus == "pending" && alloc.DesiredStatus == "run" {

@@ -1,7 +1,11 @@
 package dev
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +73,7 @@ server {
 
 client {
   enabled           = true
+  state_dir         = %[10]q
   network_interface = "lo"
   min_dynamic_port  = %[5]d
   max_dynamic_port  = %[6]d
@@ -78,10 +83,10 @@ client {
   gc_disk_usage_threshold  = 99
   gc_inode_usage_threshold = 99
   max_kill_timeout  = "2m"
-
+%[12]s
   options {
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
-%[10]s  }
+%[11]s  }
 
   chroot_env {
 %[9]s  }
@@ -109,7 +114,7 @@ const dockerConfig = `
 plugin "docker" {
   config {
     endpoint              = %q
-    allow_privileged      = false
+%s    allow_privileged      = false
     pids_limit            = 2000
     pull_activity_timeout = "5m"
     extra_labels          = ["job_name", "task_group_name", "task_name", "namespace", "node_name", "node_id"]
@@ -130,29 +135,73 @@ plugin "docker" {
 }
 `
 
-func (o *NomadOptions) writeConfig() (path string, err error) {
+func (o *NomadOptions) writeConfig() (path, clientDir string, err error) {
 	state := filepath.Join(o.Data, "state")
 	if err := os.MkdirAll(state, 0o755); err != nil {
-		return "", fmt.Errorf("data folder of Nomad: %w", err)
+		return "", "", fmt.Errorf("data folder of Nomad: %w", err)
+	}
+	clientDir, err = shortClientDir(state)
+	if err != nil {
+		return "", "", err
 	}
 	chroot, err := writeSkeleton(filepath.Join(o.Data, "chroot"))
 	if err != nil {
-		return "", fmt.Errorf("write the skeleton of task folders: %w", err)
+		return "", "", fmt.Errorf("write the skeleton of task folders: %w", err)
 	}
 	noDocker := ""
 	if o.Docker == "" {
 		noDocker = "    \"driver.denylist\" = \"docker\"\n" // it would find the machine's own
 	}
 	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort,
-		o.CPU, o.Memory, chroot, noDocker)
+		o.CPU, o.Memory, chroot, clientDir, noDocker, o.cni())
 	if o.Docker != "" {
-		text += fmt.Sprintf(dockerConfig, "unix://"+o.Docker)
+		infra := ""
+		if o.InfraImage != "" {
+			infra = fmt.Sprintf("    infra_image           = %q\n", o.InfraImage)
+		}
+		text += fmt.Sprintf(dockerConfig, "unix://"+o.Docker, infra)
 	}
 	path = filepath.Join(o.Data, "nomad.hcl")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		return "", fmt.Errorf("write Nomad's configuration: %w", err)
+		return "", "", fmt.Errorf("write Nomad's configuration: %w", err)
 	}
-	return path, nil
+	return path, clientDir, nil
+}
+
+// longestClientDir is how long the path of the client's state may be: sockets of plugins are below it, and the path of a
+// socket has 107 bytes at most.
+const longestClientDir = 107 - len("/csi/plugins/01234567-0123-0123-0123-0123456789ab/csi.sock")
+
+// shortClientDir is the folder for the state of Nomad's client, or a link to it where its path is too long.
+func shortClientDir(state string) (string, error) {
+	dir := filepath.Join(state, "client")
+	if len(dir) <= longestClientDir {
+		return dir, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("data folder of Nomad: %w", err)
+	}
+	link := linkTo(dir)
+	if err := os.Symlink(dir, link); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("short path to the data folder of Nomad: %w", err)
+	}
+	return link, nil
+}
+
+func linkTo(dir string) string {
+	sum := sha256.Sum256([]byte(dir))
+	return "/run/frama-dev-" + hex.EncodeToString(sum[:6])
+}
+
+// removeShortClientDir removes the link, if there is one; the next start makes it again.
+func removeShortClientDir(data string) { _ = os.Remove(linkTo(filepath.Join(data, "state", "client"))) }
+
+// cni names the plugins of Debian's package and the networks made of them.
+func (o *NomadOptions) cni() string {
+	if o.CNI == "" {
+		return ""
+	}
+	return fmt.Sprintf("  cni_path          = \"/usr/lib/cni\"\n  cni_config_dir    = %q\n", absolute(o.CNI))
 }
 
 // etcFiles are what programs look for in /etc when they resolve names, users, times and libraries, and check

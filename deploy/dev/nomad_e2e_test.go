@@ -8,9 +8,11 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -21,9 +23,9 @@ job "writer" {
   namespace = "frama"
   group "app" {
     volume "data" {
-      type            = "host"
+      type            = "csi"
       source          = "writer-data"
-      access_mode     = "single-node-single-writer"
+      access_mode     = "multi-node-single-writer"
       attachment_mode = "file-system"
     }
     volume "usr" {
@@ -69,8 +71,12 @@ func nomadOptions(t *testing.T) NomadOptions {
 	if err != nil {
 		t.Fatal(err)
 	}
+	frama, err := framaBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
 	return NomadOptions{
-		Data: filepath.Join(t.TempDir(), "nomad"), HTTP: Port{ports[0], ""}, RPC: Port{ports[1], ""}, Serf: Port{ports[2], ""},
+		Frama: frama, Data: filepath.Join(t.TempDir(), "nomad"), HTTP: Port{ports[0], ""}, RPC: Port{ports[1], ""}, Serf: Port{ports[2], ""},
 		MinPort: 25000, MaxPort: 25999, Progress: func(text string) { t.Log(text) },
 	}
 }
@@ -89,13 +95,37 @@ func startNomad(t *testing.T, o NomadOptions) *Nomad {
 // asFrama calls with frama's own token.
 func (n *Nomad) asFrama() *nomadAPI { return &nomadAPI{address: n.Address, token: n.Token} }
 
+// framaBinary is built once for all tests of this package.
+var framaBinary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "frama-dev-e2e")
+	if err != nil {
+		return "", err
+	}
+	return BuildFrama(context.Background(), dir)
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := framaBinary(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// makeVolume makes a volume on this machine, and registers it with frama's own token.
 func makeVolume(t *testing.T, n *Nomad, name string) {
 	t.Helper()
-	err := n.asFrama().call(t.Context(), http.MethodPut, "/v1/volume/host/create", map[string]any{"Volume": map[string]any{
-		"Namespace": "frama", "Name": name, "PluginID": "mkdir", "NodeID": n.NodeID,
-		"RequestedCapabilities": []map[string]string{{"AccessMode": "single-node-single-writer", "AttachmentMode": "file-system"}},
-		"Parameters":            map[string]string{"uid": "65534", "gid": "65534", "mode": "0700"},
-	}}, nil)
+	if err := n.AwaitVolumes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), n.options.Frama, "volume", "create", "--folder", n.Volumes, "--plain", "--mib", "10", "--uid", "65534", "--gid", "65534", name)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	err := n.asFrama().call(t.Context(), http.MethodPut, "/v1/volume/csi/"+name+"?namespace=frama", map[string]any{"Volumes": []map[string]any{{
+		"Namespace": "frama", "ID": name, "Name": name, "ExternalID": name, "PluginID": "frama",
+		"RequestedCapabilities": []map[string]string{{"AccessMode": "multi-node-single-writer", "AttachmentMode": "file-system"}},
+	}}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +292,7 @@ func TestNomadDeniesWhatFramaDoesNotNeed(t *testing.T) {
 		{"anonymous", nobody, http.MethodGet, "/v1/var/nomad/jobs/x?namespace=frama", nil, false},
 		{"frama", n.asFrama(), http.MethodGet, "/v1/jobs?namespace=frama", nil, true},
 		{"frama", n.asFrama(), http.MethodGet, "/v1/nodes", nil, true},
-		{"frama", n.asFrama(), http.MethodGet, "/v1/volumes?type=host&namespace=frama", nil, true},
+		{"frama", n.asFrama(), http.MethodGet, "/v1/volumes?type=csi&namespace=frama", nil, true},
 		{"frama", n.asFrama(), http.MethodPut, "/v1/var/nomad/jobs/x?namespace=frama", map[string]any{
 			"Path": "nomad/jobs/x", "Namespace": "frama", "Items": map[string]string{"a": "b"}}, true},
 		{"frama", n.asFrama(), http.MethodPut, "/v1/var/other?namespace=frama", map[string]any{

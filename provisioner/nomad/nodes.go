@@ -57,7 +57,7 @@ func nodesOf(stubs []*api.NodeListStub, allocs []*api.AllocationListStub, namesp
 		if s.Status != api.NodeStatusReady || s.SchedulingEligibility != api.NodeSchedulingEligible || s.Drain {
 			continue
 		}
-		n := provisioner.Node{ID: s.ID, Name: s.Name, Address: s.Address, Class: s.NodeClass, Drivers: healthyDrivers(s)}
+		n := provisioner.Node{ID: s.ID, Name: s.Name, Class: s.NodeClass, Drivers: healthyDrivers(s)}
 		if r := s.NodeResources; r != nil {
 			n.Total = hosting.Resources{CPU: int(r.Cpu.CpuShares), Memory: int(r.Memory.MemoryMB), Disk: int(r.Disk.DiskMB)}
 		}

@@ -35,6 +35,8 @@ type Options struct {
 	Token     func() (string, error) // secret ID of an ACL token, read for each call so that it can rotate; nil without ACL
 	Region    string                 // empty for the agent's own
 	Namespace string                 // "frama" when empty
+	// Networks is the prefix of the nodes' networks, isolation.DefaultPrefix when empty.
+	Networks string
 	// NodeNamespace is that of the volume plugin, "frama-node" when empty.
 	NodeNamespace string
 	TLS           TLS
@@ -82,6 +84,7 @@ func New(o Options) (*Cluster, error) {
 	if len(o.Policy.Drivers) == 0 {
 		o.Policy = ProductionPolicy()
 	}
+	o.Policy.Networks = o.Networks
 	if !strings.HasPrefix(o.Address, "http://") && !strings.HasPrefix(o.Address, "https://") {
 		return nil, fmt.Errorf("nomad.address %q: write it as http://host:4646 or https://host:4646", o.Address)
 	}

@@ -40,7 +40,7 @@ func TestJobsRunThePinnedImage(t *testing.T) {
 				t.Errorf("runs %v, want %s", task.Config["image"], c.want)
 			}
 			i := &inspection{policy: ProductionPolicy(), want: c.job}
-			i.driver(task)
+			i.pinned(task)
 			if refused := len(i.found) > 0; refused != c.refused {
 				t.Errorf("violations: %v", i.found)
 			}

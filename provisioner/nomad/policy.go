@@ -20,6 +20,7 @@ type Policy struct {
 	AllowArtifacts bool     // downloads before a task starts
 	AllowIdentity  bool     // a task may see its own Nomad token (tests of isolation need it)
 	Development    bool     // raw_exec and mock_driver may be among Drivers
+	Networks       string   // prefix of the nodes' networks, see Options
 }
 
 // ProductionPolicy allows containers.
@@ -68,6 +69,7 @@ type inspection struct {
 	policy Policy
 	want   provisioner.Job
 	where  string
+	cni    bool // the tasks of the group share a network
 	found  []Violation
 }
 
@@ -147,7 +149,9 @@ func (i *inspection) networks(networks []*api.NetworkResource) {
 	hasPort := i.want.Port == 0
 	for _, n := range networks {
 		switch n.Mode {
-		case "", "bridge", "none":
+		case "", "none":
+		case "cni/" + networkOf(i.policy.Networks, i.want):
+			i.cni = true
 		case "host":
 			i.refuseIf(!i.policy.Development, "mode", "network mode host shares the node's network")
 		default:

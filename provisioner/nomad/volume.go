@@ -72,7 +72,7 @@ func (c *Cluster) registerVolume(ctx context.Context, v provisioner.Volume) erro
 		}},
 		Context: map[string]string{markInstance: v.Instance},
 	}
-	return c.call(ctx, "register volume "+v.Name, func(ctx context.Context) error {
+	err := c.call(ctx, "register volume "+v.Name, func(ctx context.Context) error {
 		w, err := c.write(ctx)
 		if err != nil {
 			return err
@@ -80,6 +80,11 @@ func (c *Cluster) registerVolume(ctx context.Context, v provisioner.Volume) erro
 		_, err = c.client.CSIVolumes().Register(volume, w)
 		return err
 	})
+	if err != nil && hasAny(err.Error(), "no CSI plugin named") {
+		// Nomad takes some seconds to find a plugin that has just started.
+		return &provisioner.TemporaryError{Reason: "Nomad does not know the volume plugin yet (volume " + v.Name + ")", After: time.Second, Err: err}
+	}
+	return err
 }
 
 // usable refuses a volume that is not this instance's, or not on its node.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -76,7 +77,16 @@ func Unmount(target string) error {
 	return nil
 }
 
+// isMount compares with the kernel's table, in which there are no links.
 func isMount(target string) (mounted bool, err error) {
+	parent, err := filepath.EvalSymlinks(filepath.Dir(target))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the mount %s: %w", target, err)
+	}
+	target = filepath.Join(parent, filepath.Base(target))
 	err = eachMount(func(_, point string) error {
 		mounted = mounted || point == target
 		return nil

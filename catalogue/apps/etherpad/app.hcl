@@ -33,6 +33,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"      # no mode of its own closes a whole instance
 quota     = "app-create" # EDIT_ONLY: pads are made by its API alone
 
+egress = "none"
+
 version = "3.3.1"
 tasks   = ["etherpad"]
 needs   = ["postgres"] # the built-in file database is never for production
@@ -73,6 +75,17 @@ check "read" {
   request "page" {
     path     = "/p/{object}"
     contains = "editorcontainer"
+  }
+}
+
+# The key is taken, and the database answers.
+check "opening" {
+  request "pads" {
+    method       = "POST"
+    path         = "/api/1.2.1/listAllPads"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "apikey={api_key}"
+    contains     = "\"code\":0"
   }
 }
 

@@ -25,6 +25,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "none"
+
 version = "3.20200202.3"
 tasks   = ["ikiwiki"]
 

@@ -33,6 +33,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "app-account"
 
+egress = "none"
+
 version = "1.1.59"
 tasks   = ["meshcentral"]
 needs   = ["smtp"] # its own database on the volume: with PostgreSQL it wants to see the database "postgres", too

@@ -25,6 +25,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "none"
+
 version = "0.38.0"
 tasks   = ["pocketbase"]
 

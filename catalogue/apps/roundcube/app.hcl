@@ -33,6 +33,8 @@ upgrade   = "auto-on-start" # the image brings the tables up to it
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "mail" # mailboxes on a mail server of the internet
+
 version = "1.7.1"
 tasks   = ["roundcube"]
 needs   = ["postgres", "smtp"]
@@ -60,6 +62,17 @@ check "read" {
   request "form" {
     path     = "/?_task=login"
     contains = "name=\"_token\""
+  }
+}
+
+# The tables are made: the form begins a session there.
+check "opening" {
+  request "form" {
+    path     = "/?_task=login"
+    contains = "name=\"_pass\""
+    capture "form_token" {
+      pattern = "name=\"_token\" value=\"([^\"]+)\""
+    }
   }
 }
 

@@ -36,6 +36,9 @@ upgrade   = "auto-on-start" # the image brings the code, a plugin of the job bri
 suspend   = "proxy"         # the maintenance mode is a file beside the code, which the image brings
 quota     = "ingress"
 
+egress       = "web" # extensions and their updates
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+
 version = "7.1.0"
 tasks   = ["wordpress"]
 needs   = ["mysql", "smtp"]

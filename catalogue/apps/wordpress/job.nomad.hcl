@@ -2,7 +2,7 @@
 #
 # The code comes with the image and is copied at each start; the volume holds only wp-content (photos, themes, plugins),
 # so that a new image is a new WordPress. frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
+#   nomad job run -var job_id=… -var url=https://… -var port=20000 -var ingress=… -var volume=… job.nomad.hcl
 #   and php /local/install in the task, once.
 
 variable "job_id" {
@@ -18,6 +18,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -235,6 +239,8 @@ job "wordpress" {
         destination = "local/apache.conf"
         perms       = "0444"
         data        = <<-EOT
+          # The image knows private addresses only.
+          RemoteIPInternalProxy ${var.ingress}
           <IfModule mpm_prefork_module>
             StartServers 2
             MinSpareServers 2

@@ -53,6 +53,12 @@ setup "greet" {
   }
 }
 
+check "opening" {
+  request "first account" {
+    path = "/me"
+  }
+}
+
 plan "starter" {
   cpu    = 100
   memory = 128
