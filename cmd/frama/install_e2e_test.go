@@ -136,12 +136,12 @@ func newMachine(t *testing.T) *machine {
 func (m *machine) replace(http, postgres, feed int, nomad []int, images []dev.BuiltImage) {
 	host, port, _ := net.SplitHostPort(m.mails.SMTPAddr)
 	low := m.freeRange()
-	m.kinds = []string{"pads"}
+	m.kinds = kindsOf(images)
 	var substitutes strings.Builder
 	fmt.Fprintf(&substitutes, "\n[ports]\nmin = %d\nmax = %d\n", low, low+19)
 	fmt.Fprintf(&substitutes, "\n[firewall]\nprefix = \"fi%06d\"\ncni = %q\n", os.Getpid()%1_000_000, m.dir+"/cni")
 	for _, i := range images {
-		if i.StandsFor != "docker.io/etherpad/etherpad" {
+		if !slices.Contains(slices.Concat(imagesOfPage["pads"], imagesOfPage["cloud"]), i.StandsFor) {
 			continue
 		}
 		fmt.Fprintf(&substitutes, "\n[[catalogue.image]]\nfrom = %q\nuse = %q\nversion = %q\n", i.StandsFor, i.Name, i.Version)
@@ -165,12 +165,34 @@ func (m *machine) replace(http, postgres, feed int, nomad []int, images []dev.Bu
 		"mail.example.org:587":                   m.mails.SMTPAddr,
 		`from          = "no-reply@example.org"`: `from = "no-reply@example.org"` + "\n" + substitutes.String(),
 		`username      = "frama"`:                "", // the mailbox takes mail from everybody
-		`offer = ["cloud", "pads"]`:              `offer = ["pads"]`,
+		`offer = ["cloud", "pads"]`:              fmt.Sprintf("offer = [\"%s\"]", strings.Join(m.kinds, `", "`)),
 		"systemctl enable --now docker nomad":    "cp " + m.dir + "/ports.hcl /etc/nomad.d/zz-ports.hcl\nsystemctl enable --now docker nomad",
+	}
+	for _, i := range images {
+		if i.StandsFor == "gcr.io/google_containers/pause-amd64" { // of tasks that share a network
+			m.instead["    allow_privileged = false"] = fmt.Sprintf("    allow_privileged = false\n    infra_image = %q", i.Name)
+		}
 	}
 	m.write(m.dir+"/ports.hcl", fmt.Sprintf("ports {\n  http = %d\n  rpc  = %d\n  serf = %d\n}\n\nclient {\n  options {\n"+
 		"    \"fingerprint.denylist\" = \"env_aws,env_gce,env_azure,env_digitalocean\"\n  }\n}\n", nomad[0], nomad[1], nomad[2]))
 	m.instead["127.0.0.1:4647"] = fmt.Sprintf("127.0.0.1:%d", nomad[1])
+}
+
+// imagesOfPage are those of the kinds that the page offers.
+var imagesOfPage = map[string][]string{
+	"pads":  {"docker.io/etherpad/etherpad"},
+	"cloud": {"docker.io/library/nextcloud", "docker.io/valkey/valkey"},
+}
+
+// kindsOf lists the kinds that this machine has all images for. Nextcloud is there where somebody built it.
+func kindsOf(images []dev.BuiltImage) []string {
+	kinds := []string{"pads"}
+	for _, name := range imagesOfPage["cloud"] {
+		if !slices.ContainsFunc(images, func(i dev.BuiltImage) bool { return i.StandsFor == name }) {
+			return kinds
+		}
+	}
+	return append(kinds, "cloud")
 }
 
 // freeRange finds twenty ports in a row for instances.
