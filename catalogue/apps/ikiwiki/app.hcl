@@ -82,60 +82,6 @@ usage "polls" {
   from    = "files"
   pattern = "wiki/polls/*.mdwn"
 }
-variant "native" {
-  version = "3.20200202.3"
-  tasks   = ["ikiwiki"]
-
-  health {
-    path   = "/"
-    status = 200
-  }
-
-  # Makes a poll as its form does, and votes in it.
-  check "write" {
-    request "form of a new poll" {
-      path = "/ikiwiki.cgi?do=create&from=polls&page=polls%2F{object}"
-
-      capture "session" {
-        pattern = "name=\"sid\" type=\"hidden\" value=\"([0-9a-f]+)\""
-      }
-    }
-
-    request "poll" {
-      method       = "POST"
-      path         = "/ikiwiki.cgi"
-      content_type = "application/x-www-form-urlencoded"
-      body         = "_submitted=1&do=create&sid={session}&from=polls&rcsinfo=&page=polls%2F{object}&type=mdwn&editcontent=%5B%5B%21poll+0+%22oui%22+0+%22non%22%5D%5D&_submit=Save+Page"
-      status       = 302
-    }
-
-    request "vote" {
-      method       = "POST"
-      path         = "/ikiwiki.cgi"
-      content_type = "application/x-www-form-urlencoded"
-      body         = "do=poll&num=1&page=polls%2F{object}&choice=oui"
-      status       = 302
-    }
-
-    # Pages other than polls are not for everybody.
-    request "form of the first page" {
-      path  = "/ikiwiki.cgi?do=edit&page=index"
-      lacks = "name=\"editcontent\""
-    }
-  }
-
-  check "read" {
-    request "votes" {
-      path     = "/polls/{object}/"
-      contains = "oui (100%)"
-    }
-  }
-
-  usage "polls" {
-    from    = "files"
-    pattern = "wiki/polls/*.mdwn"
-  }
-}
 
 value "title" {
   from = "association"
