@@ -32,6 +32,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "none"
+
 version = "2025-05-14b"
 tasks   = ["dokuwiki"]
 

@@ -29,6 +29,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "none"
+
 permanent_host = true # addresses of accounts and rooms end in it
 
 version = "0.12.3"

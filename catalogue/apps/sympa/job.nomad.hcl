@@ -292,7 +292,8 @@ job "sympa" {
                 fastcgi_split_path_info ^(/sympa)(.*)$;
                 fastcgi_param PATH_INFO $fastcgi_path_info;
                 fastcgi_param HTTPS on;
-                fastcgi_param SERVER_NAME $host;
+                fastcgi_param SERVER_NAME ${var.host};
+                fastcgi_param HTTP_HOST ${var.host}; # also of Nomad's check, which asks by address
                 fastcgi_pass unix:/run/sympa/wwsympa.socket;
               }
             }
