@@ -12,18 +12,12 @@ import (
 	"framagit.org/frama/frama/services/hosting"
 )
 
-// Variants of an application: how it runs. Each has a job file of its own in the application's folder.
-const (
-	Production = "production" // containers; job.nomad.hcl
-	Native     = "native"     // plain processes, for development and tests; native.nomad.hcl
-)
-
 // Statuses of an application.
 const (
 	Stable  = "stable"
 	Beta    = "beta"    // offered, and pages say that it is new
 	Retired = "retired" // runs where it runs, and is offered to nobody
-	Demo    = "demo"    // stands in where there are no containers; never in production
+	Demo    = "demo"    // stands in on machines of development; never in production
 )
 
 // Tenancies of an application.
@@ -65,6 +59,9 @@ type App struct {
 	Suspend       string // one of Suspensions: the gentlest way to close the instance
 	Quota         string // one of Quotas: the narrowest way to stop growth
 
+	Egress       string   // one of Egresses: what its containers may reach beside the declared servers
+	Capabilities []string // of CapabilityNames: rights of root that its containers keep
+
 	Secrets  []Secret
 	Values   []Value
 	Includes map[string]Text // kinds that come with this application, and what is said of them
@@ -74,14 +71,15 @@ type App struct {
 
 	title, description Text
 	exceptions         []Text
-	run                Run            // what the manifest's top says
-	runs               map[string]Run // what its variant blocks say instead
+	run                Run
 	sizes              map[string]hosting.Resources
 	kindAt, replacedAt Diagnostic // places to complain about what only the whole catalogue can tell
 	sizesAt            Diagnostic
 	sizePlaces         map[string]Diagnostic
-	jobs               map[string]job // by variant
+	job                job
 	folder             string
+	built              Substitute // what runs as the main task, see WithImages
+	lacking            []string   // images that cannot be had
 }
 
 // Secret is a value that frama makes once per instance and keeps in the job's Nomad Variable.
@@ -100,6 +98,7 @@ type Value struct {
 	From string // one of Sources
 }
 
+// job is the text of an application's job file; without a path there is none.
 type job struct {
 	source string
 	path   string
@@ -136,8 +135,8 @@ const alphanumeric = "alphanumeric"
 // Variable: frama makes the database, the account or the bucket, and writes them there.
 func BackingKeys() map[string][]string {
 	return map[string][]string{
-		"postgres": {"db_host", "db_port", "db_name", "db_user", "db_password"},
-		"mysql":    {"db_host", "db_port", "db_name", "db_user", "db_password"},
+		"postgres": {"db_host", "db_port", "db_name", "db_user", "db_password", "db_sslmode", "db_ca"},
+		"mysql":    {"db_host", "db_port", "db_name", "db_user", "db_password", "db_sslmode", "db_ca"},
 		"redis":    {"redis_host", "redis_port", "redis_user", "redis_password", "redis_prefix"},
 		"s3":       {"s3_endpoint", "s3_region", "s3_bucket", "s3_key", "s3_secret"},
 		"smtp":     {"smtp_host", "smtp_port", "smtp_user", "smtp_password", "smtp_from"},
@@ -163,33 +162,29 @@ func (a App) Exceptions(lang string) []string {
 }
 
 // Installable says whether new instances may be made.
-func (a App) Installable() bool { return a.Status != Retired && len(a.jobs) > 0 }
+func (a App) Installable() bool { return a.Status != Retired && a.HasJob() && len(a.lacking) == 0 }
 
-// Variants lists the variants that there is a job file for.
-func (a App) Variants() []string { return slices.Sorted(maps.Keys(a.jobs)) }
+// HasJob reports whether there is a job file.
+func (a App) HasJob() bool { return a.job.path != "" }
 
-// Has says whether there is a job file for the variant.
-func (a App) Has(variant string) bool { _, ok := a.jobs[variant]; return ok }
-
-// Job returns the job file of a variant, and where it comes from for diagnostics.
-func (a App) Job(variant string) (source, path string, err error) {
-	j, ok := a.jobs[variant]
-	if !ok {
-		return "", "", fmt.Errorf("application %s has no %s variant: add %s", a.Name, variant, filepath.Join(a.folder, jobFile(variant)))
+// Job returns the job file, and where it comes from for diagnostics.
+func (a App) Job() (source, path string, err error) {
+	if !a.HasJob() {
+		return "", "", fmt.Errorf("application %s has no job: add %s", a.Name, filepath.Join(a.folder, jobFile))
 	}
-	return j.source, j.path, nil
+	return a.job.source, a.job.path, nil
 }
 
-// Run returns the version, health check and needs of a variant.
-func (a App) Run(variant string) Run {
-	if r, ok := a.runs[variant]; ok {
-		return r
-	}
-	return a.run
-}
+// Run returns what the application consists of and needs.
+func (a App) Run() Run { return a.run }
 
-// Version returns the version that a variant installs.
-func (a App) Version(variant string) string { return a.Run(variant).Version }
+// Version returns the version that runs: that of the job, or of the image that was built in its place.
+func (a App) Version() string {
+	if a.built.Use != "" {
+		return a.built.Version
+	}
+	return a.run.Version
+}
 
 // Size returns what an instance reserves in the plan. Load has made sure that every plan has a size.
 func (a App) Size(plan string) hosting.Resources { return a.sizes[plan] }
@@ -202,10 +197,8 @@ func (a App) Generated(random io.Reader) map[string]func() string {
 	for _, s := range a.Secrets {
 		makers[s.Name] = func() string { return s.Make(random) }
 	}
-	for _, variant := range []string{Production, Native} {
-		if setting := a.Run(variant).Enforce.Setting; setting != "" {
-			makers[setting] = func() string { return "false" }
-		}
+	if setting := a.run.Enforce.Setting; setting != "" {
+		makers[setting] = func() string { return "false" }
 	}
 	return makers
 }

@@ -16,8 +16,10 @@ import (
 const (
 	manifest = "app.hcl"
 	docker   = "job.nomad.hcl"
-	native   = "native.nomad.hcl"
 )
+
+// bindBefore is where a mount block begins.
+const bindBefore = "        mount {"
 
 // mark stands in the replacement where the mistake is to be found.
 const mark = "¦"
@@ -43,9 +45,9 @@ var badEntries = []spoiled{
 	{name: "environment by name", file: docker, old: `"true"`, new: `"${¦env["AWS_SECRET_ACCESS_KEY"]}"`, says: "environment of the node"},
 	{name: "environment as attribute", file: docker, old: `"true"`, new: `¦env.HOME`, says: "environment of the node"},
 	{name: "environment, escaped", file: docker, old: `"true"`, new: `¦"$${env.HOME}"`, says: "environment of the node"},
-	{name: "environment in parts", file: native, old: `["toy", "--config", "${NOMAD_SECRETS_DIR}/toy.json"]`, new: `¦[join("", ["$", "{env.HOME}"])]`, says: "environment of the node"},
+	{name: "environment in parts", file: docker, old: `["-c", "exec toy --port 8080"]`, new: `¦[join("", ["$", "{env.HOME}"])]`, says: "environment of the node"},
 	{name: "token of Nomad", file: docker, old: `"true"`, new: `"${¦NOMAD_TOKEN}"`, says: "does not see a token"},
-	{name: "decoded text", file: native, old: `"/usr/bin/env"`, new: `¦base64decode("L2Jpbi9zaA==")`, says: "could not be checked"},
+	{name: "decoded text", file: docker, old: `"sh"`, new: `¦base64decode("L2Jpbi9zaA==")`, says: "could not be checked"},
 	{name: "time in a job", file: docker, old: `"true"`, new: `¦timestamp()`, says: "not available"},
 	{name: "unknown name", file: docker, old: `PUBLIC_URL  = var.url`, new: `PUBLIC_URL  = ¦vars.url`, says: `did you mean "var"?`, more: 1},
 	{name: "dynamic block", file: docker, old: "      resources {", new: "      ¦dynamic \"artifact\" {\n        for_each = [1]\n        content {\n          source = \"https://example.org\"\n        }\n      }\n      resources {", says: "dynamic blocks hide"},
@@ -61,29 +63,27 @@ var badEntries = []spoiled{
 	{name: "secret in a default", file: docker, old: "variable \"url\" {\n  type = string", new: "variable \"url\" {\n  type    = string\n  default = ¦\"https://admin:hunter2@example.org\"", says: "an address holds a password"},
 	{name: "local never used", file: docker, old: "locals {", new: "locals {\n  ¦spare = 1", says: "local spare is never used"},
 	{name: "undeclared local", file: docker, old: "cpu    = local.helper_cpu", new: "cpu    = ¦local.helper_cpus", says: `did you mean "helper_cpu"?`},
-	{name: "job_id left out", file: native, old: `id   = "${var.job_id}"`, new: `id   = ¦"toy"`, says: "must be ${var.job_id}"},
+	{name: "job_id left out", file: docker, old: `id   = "${var.job_id}"`, new: `id   = ¦"toy"`, says: "must be ${var.job_id}"},
 	{name: "variables in one block", file: docker, old: "locals {", new: "¦variables {\n  spare = 1\n}\n\nlocals {", says: `did you mean "variable"?`},
 
 	// Drivers and what they are told.
 	{name: "raw_exec in production", file: docker, old: `driver = "docker"`, new: `driver = ¦"raw_exec"`, says: "driver raw_exec is not allowed", more: 1},
-	{name: "native driver in production", file: docker, old: `driver = "docker"`, new: `driver = ¦"exec"`, says: "driver exec is not allowed", more: 9},
+	{name: "process", file: docker, old: `driver = "docker"`, new: `driver = ¦"exec"`, says: "driver exec is not allowed", more: 9},
 	{name: "driver by a local", file: docker, old: "locals {", new: "locals {\n  way = \"raw_exec\"", old2: `driver = "docker"`, new2: `driver = ¦local.way`, says: "driver raw_exec is not allowed", more: 1},
 	{name: "driver by a choice", file: docker, old: `driver = "docker"`, new: `driver = ¦var.memory > 300 ? "raw_exec" : "docker"`, says: "driver must be written out"},
 	{name: "driver by parts", file: docker, old: `driver = "docker"`, new: `driver = ¦join("_", ["raw", "exec"])`, says: "driver raw_exec is not allowed", more: 1},
 	{name: "no driver", file: docker, old: "      driver = \"docker\"\n      user", new: "      user", at: "job.nomad.hcl:78:5", says: "driver is missing"},
-	{name: "raw_exec in native", file: native, old: `driver = "exec"`, new: `driver = ¦"raw_exec"`, says: "has no isolation"},
-	{name: "container in native", file: native, old: `driver = "exec"`, new: `driver = ¦"docker"`, says: "plain processes", more: 1},
-	{name: "root", file: native, old: `driver = "exec"`, new: "driver = \"exec\"\n      user   = ¦\"0:0\"", says: "not as root"},
+	{name: "raw_exec", file: docker, old: `driver = "docker"`, new: `driver = ¦"raw_exec"`, says: "driver raw_exec is not allowed"},
 	{name: "privileged", file: docker, old: "readonly_rootfs = true", new: "¦privileged = true", says: "root on the node"},
 	{name: "privileged by a local", file: docker, old: "readonly_rootfs = true", new: "¦privileged = 1 == 1", says: "root on the node"},
 	{name: "privileged for some", file: docker, old: "readonly_rootfs = true", new: "privileged = ¦var.memory > 300", says: "must be written out"},
 	{name: "cap_add", file: docker, old: "readonly_rootfs = true", new: `¦cap_add = ["SYS_ADMIN"]`, says: "rights over the node"},
 	{name: "devices", file: docker, old: "        mount {", new: "        ¦devices {\n          host_path = \"/dev/sda\"\n        }\n        mount {", says: "devices of the node"},
 	{name: "host mount", file: docker, old: "readonly_rootfs = true", new: `¦volumes = ["/:/host"]`, says: "volumes mount paths of the node"},
-	{name: "bind of an absolute path", file: docker, old: `"secrets/session.key"`, new: `¦"/var/run/docker.sock"`, says: "only files under local/ and secrets/"},
-	{name: "bind upwards", file: docker, old: `"secrets/session.key"`, new: `¦"secrets/../../../etc"`, says: "only files under local/ and secrets/"},
-	{name: "bind by a variable", file: docker, old: `"secrets/session.key"`, new: `¦"${var.url == "x" ? "/" : "secrets/x"}"`, says: "source must be written out"},
-	{name: "docker volume", file: docker, old: `type     = "bind"`, new: `type     = ¦"volume"`, says: "mount of type volume"},
+	{name: "bind of an absolute path", file: docker, old: bindBefore, new: "        mount {\n          type   = \"bind\"\n          source = ¦\"/var/run/docker.sock\"\n          target = \"/x\"\n        }\n        mount {", says: "let a start script copy it"},
+	{name: "bind of an own file", file: docker, old: bindBefore, new: "        mount {\n          type   = \"bind\"\n          source = ¦\"secrets/session.key\"\n          target = \"/x\"\n        }\n        mount {", says: "let a start script copy it"},
+	{name: "target by a variable", file: docker, old: `"/tmp"`, new: `¦"${var.url == "x" ? "/" : "/tmp"}"`, says: "target must be written out"},
+	{name: "docker volume", file: docker, old: `type     = "tmpfs"`, new: `type     = ¦"volume"`, says: "mount of type volume"},
 	{name: "network of the host", file: docker, old: "readonly_rootfs = true", new: `¦network_mode = "host"`, says: "out of its own network"},
 	{name: "processes of the host", file: docker, old: "readonly_rootfs = true", new: `¦pid_mode = "host"`, says: "processes"},
 	{name: "logging", file: docker, old: "        mount {", new: "        ¦logging {\n          type = \"syslog\"\n        }\n        mount {", says: "elsewhere"},
@@ -93,7 +93,6 @@ var badEntries = []spoiled{
 	{name: "major version only", file: docker, old: `"docker.io/example/toy:1.2.3"`, new: `¦"docker.io/example/toy:9"`, says: "pinned to a full version", more: 1},
 	{name: "image by a variable", file: docker, old: `"docker.io/example/toy:1.2.3"`, new: `¦"docker.io/${var.url}/toy:1.2.3"`, says: "it depends on var.url", more: 1},
 	{name: "no image", file: docker, old: "        image = \"${var.registry}/helper:4.5.6\"\n", new: "", at: "job.nomad.hcl:138:7", says: "there is no image", more: 1},
-	{name: "no command", file: native, old: "        command = \"/usr/bin/env\"\n", new: "", at: "native.nomad.hcl:52:7", says: "command is missing"},
 	{name: "port of nobody", file: docker, old: `["http"]`, new: `[¦"web"]`, says: "the group has no port web"},
 
 	// Secrets written out.
@@ -105,13 +104,14 @@ var badEntries = []spoiled{
 	{name: "a guessable password", file: docker, old: `TRUST_PROXY = "true"`, new: `DB_PASS = ¦var.job_id`, says: "the same for every instance"},
 	{name: "key by its look", file: docker, old: `TRUST_PROXY = "true"`, new: `COOKIES = ¦"9f86d081884c7d659a2feaa0c55ad015"`, says: "looks like a secret"},
 	{name: "password in an address", file: docker, old: `TRUST_PROXY = "true"`, new: `DATABASE = ¦"postgres://toy:hunter2@127.0.0.1/toy"`, says: "an address holds a password"},
-	{name: "env as a map", file: docker, old: "      env {\n        PUBLIC_URL  = var.url\n        TRUST_PROXY = \"true\"\n        KEY_FILE    = \"/srv/toy/session.key\"\n      }", new: "      env = {\n        PUBLIC_URL   = var.url\n        \"DB.SECRET\" = ¦\"hunter2\"\n      }", says: "the same for every instance"},
+	{name: "env as a map", file: docker, old: "      env {\n        PUBLIC_URL  = var.url\n        TRUST_PROXY = \"true\"\n        KEY_FILE    = \"/secrets/session.key\"\n      }", new: "      env = {\n        PUBLIC_URL   = var.url\n        \"DB.SECRET\" = ¦\"hunter2\"\n      }", says: "the same for every instance"},
 	{name: "password in args", file: docker, old: `"exec toy --port 8080"`, new: `¦"ADMIN_PASSWORD=admin exec toy"`, says: "the same for every instance"},
-	{name: "password as a flag", file: native, old: `"--config"`, new: `"--admin-password", ¦"hunter22", "--config"`, says: "the same for every instance"},
-	{name: "password as one word", file: native, old: `"--config"`, new: `¦"--db-password=toy", "--config"`, says: "the same for every instance"},
-	{name: "secret on the command line", file: native, old: `"--config"`, new: `¦"--key=$${SESSION_KEY}", "--config"`, says: "everybody on the node can read"},
+	{name: "password as a flag", file: docker, old: `["-c",`, new: `["--admin-password", ¦"hunter22", "-c",`, says: "the same for every instance"},
+	{name: "password as one word", file: docker, old: `["-c",`, new: `[¦"--db-password=toy", "-c",`, says: "the same for every instance"},
+	{name: "secret on the command line", file: docker, old: `["-c",`, new: `[¦"--key=$${SESSION_KEY}", "-c",`, says: "everybody on the node can read"},
 	{name: "password in a template", file: docker, old: `ADMIN_PASSWORD={{ .admin_password.Value | toJSON }}`, new: "ADMIN_PASSWORD={{ .admin_password.Value | toJSON }}\n          USER_PASSWORD=¦admin", says: "everybody knows"},
-	{name: "password in a settings file", file: native, old: `{ "title"`, new: `{ "password": ¦"changeme", "title"`, says: "everybody knows"},
+	{name: "password in a settings file", file: docker, old: `TITLE={{ .title`, new: `PASSWORD=¦changeme
+          TITLE={{ .title`, says: "everybody knows"},
 	{name: "password in a command of the manifest", file: manifest, old: `["toy", "install"]`, new: `["toy", "install", ¦"--password=admin"]`, says: "the same for every instance"},
 
 	// Templates.
@@ -131,19 +131,20 @@ var badEntries = []spoiled{
 	{name: "template of a template", file: docker, old: "SMTP_HOST=", new: "X={{ ¦executeTemplate \"x\" }}\n          SMTP_HOST=", says: "calls executeTemplate"},
 	{name: "writes a file", file: docker, old: "SMTP_HOST=", new: "{{ \"x\" | ¦writeToFile \"/etc/cron.d/x\" \"\" \"\" \"0644\" }}\n          SMTP_HOST=", says: "calls writeToFile"},
 	{name: "in a define", file: docker, old: "{{ with", new: "{{ define \"x\" }}{{ ¦file \"/x\" }}{{ end }}\n          {{ with", says: "calls file"},
-	{name: "other delimiters", file: native, old: "destination = \"secrets/toy.json\"", new: "destination     = \"secrets/toy.json\"\n        left_delimiter  = ¦\"AA\"", says: "must not hold letters", more: 1},
+	{name: "other delimiters", file: docker, old: "destination = \"secrets/toy.env\"", new: "destination     = \"secrets/toy.env\"\n        left_delimiter  = ¦\"AA\"", says: "must not hold letters", more: 4},
 	{name: "in a quoted template", file: docker, old: `{{ .session_key.Value }}{{ end }}"`, new: `{{ .session_key.Value }}{{ ¦file \"/x\" }}{{ end }}"`, says: "calls file"},
 	{name: "in a format", file: docker, old: `"{{ with nomadVar \"nomad/jobs/${var.job_id}\" }}{{ .session_key.Value }}{{ end }}"`, new: `¦format("%s", "{{ file \"/x\" }}")`, says: "calls file", more: 1},
 	{name: "in a local", file: docker, old: "locals {", new: "locals {\n  text = \"é{{ ¦file \\\"/x\\\" }}\"", old2: "SMTP_HOST=", new2: "${local.text}\n          SMTP_HOST=", says: "calls file", more: 0},
 	{name: "template by a choice", file: docker, old: "SMTP_HOST=", new: "X=${var.memory > 300 ? \"{{ file \\\"/x\\\" }}\" : \"\"}\n          SMTP_HOST=", at: "job.nomad.hcl:111:23", says: "data must be written out"},
 	{name: "broken template", file: docker, old: "SMTP_HOST=", new: "¦{{ if }}\n          SMTP_HOST=", says: "does not parse"},
-	{name: "template from a file", file: native, old: "destination = \"secrets/toy.json\"", new: "destination = \"secrets/toy.json\"\n        ¦source = \"/etc/shadow\"", says: "not read from a file"},
-	{name: "writes to the node", file: native, old: `"secrets/toy.json"`, new: `¦"/etc/passwd"`, says: "use local/ or secrets/"},
-	{name: "writes upwards", file: native, old: `"secrets/toy.json"`, new: `¦"local/../../x"`, says: "use local/ or secrets/"},
-	{name: "change_script", file: native, old: "        destination = \"secrets/toy.json\"", new: "        ¦change_script {\n          command = \"/bin/sh\"\n        }\n        destination = \"secrets/toy.json\"", says: "runs a program"},
-	{name: "unknown key of the Variable", file: docker, old: ".title.Value", new: "¦.titel.Value", says: `did you mean "title"?`},
-	{name: "key of a service not needed", file: docker, old: ".title.Value", new: "¦.redis_host.Value", says: `needs = ["redis"]`},
-	{name: "key by index", file: docker, old: ".title.Value", new: "(index . ¦\"titel\").Value", says: "titel is no secret and no value"},
+	{name: "template from a file", file: docker, old: "destination = \"secrets/toy.env\"", new: "destination = \"secrets/toy.env\"\n        ¦source = \"/etc/shadow\"", says: "not read from a file"},
+	{name: "writes to the node", file: docker, old: `"secrets/toy.env"`, new: `¦"/etc/passwd"`, says: "use local/ or secrets/"},
+	{name: "writes upwards", file: docker, old: `"secrets/toy.env"`, new: `¦"local/../../x"`, says: "use local/ or secrets/"},
+	{name: "writes into a folder", file: docker, old: `"secrets/toy.env"`, new: `¦"secrets/conf/toy.env"`, says: "without folders"},
+	{name: "change_script", file: docker, old: "        destination = \"secrets/toy.env\"", new: "        ¦change_script {\n          command = \"/bin/sh\"\n        }\n        destination = \"secrets/toy.env\"", says: "runs a program"},
+	{name: "unknown key of the Variable", file: docker, old: ".title.Value", new: "¦.titel.Value", says: `did you mean "title"?`, more: 1},
+	{name: "key of a service not needed", file: docker, old: ".title.Value", new: "¦.redis_host.Value", says: `needs = ["redis"]`, more: 1},
+	{name: "key by index", file: docker, old: ".title.Value", new: "(index . ¦\"titel\").Value", says: "titel is no secret and no value", more: 1},
 	{name: "key of a named Variable", file: docker, old: "SMTP_HOST=", new: "{{ $v := nomadVar \"nomad/jobs/${var.job_id}\" }}X={{ ¦$v.titel.Value | toJSON }}\n          SMTP_HOST=", says: "titel is no secret"},
 	{name: "key outside", file: docker, old: "{{ end -}}", new: "{{ end -}}\n          X={{ ¦.title.Value | toJSON }}", says: "is nothing here"},
 	{name: "typed text as it is", file: docker, old: "TITLE={{ .title.Value | toJSON }}", new: "TITLE={{ ¦.title.Value }}", says: "people typed title"},
@@ -151,9 +152,15 @@ var badEntries = []spoiled{
 
 	// The job, its group, network, volumes, services.
 	{name: "second job", file: docker, old: "job \"toy\" {", new: "job \"first\" {\n  id = var.job_id\n}\n\n¦job \"toy\" {", says: "second job", more: 2},
-	{name: "second group", file: native, old: "  group \"app\" {", new: "  group \"other\" {\n  }\n\n  ¦group \"app\" {", says: "one group", more: 3},
+	{name: "second group", file: docker, old: "  group \"app\" {", new: "  group \"other\" {\n  }\n\n  ¦group \"app\" {", says: "one group", more: 3},
 	{name: "count", file: docker, old: "  group \"app\" {", new: "  group \"app\" {\n    count = ¦2", says: "one allocation"},
-	{name: "canary", file: docker, old: `healthy_deadline  = "10m"`, new: `canary = ¦1`, says: "canary would run beside"},
+	{name: "canary", file: docker, old: `healthy_deadline  = "10m"`, new: `¦canary = 1`, says: "canary would run beside"},
+	{name: "update that nothing reads", file: docker, old: `healthy_deadline  = "10m"`, new: `¦auto_revert = true`, says: "frama sets this"},
+	{name: "reschedule of a job", file: docker, old: "  group \"app\" {", new: "  ¦reschedule {\n    attempts = 1\n  }\n\n  group \"app\" {", says: "frama sets this"},
+	{name: "migrate of a group", file: docker, old: "    update {", new: "    ¦migrate {\n      max_parallel = 1\n    }\n    update {", says: "frama sets this"},
+	{name: "spread", file: docker, old: "    update {", new: "    ¦spread {\n      attribute = \"x\"\n    }\n    update {", says: "frama chooses the node"},
+	{name: "restart of a task", file: docker, old: "      resources {", new: "      ¦restart {\n        attempts = 1\n      }\n      resources {", says: "in the group only"},
+	{name: "mode of restart", file: docker, old: "    update {", new: "    restart {\n      mode = ¦\"delay\"\n    }\n    update {", says: `mode "fail"`},
 	{name: "periodic", file: docker, old: "  group \"app\" {", new: "  ¦periodic {\n    cron = \"@daily\"\n  }\n\n  group \"app\" {", says: "frama keeps the calendar"},
 	{name: "system job", file: docker, old: `"service"`, new: `¦"system"`, says: "type service"},
 	{name: "namespace", file: docker, old: "  group \"app\" {", new: "  ¦namespace = \"default\"\n\n  group \"app\" {", says: "frama sets this"},
@@ -172,7 +179,6 @@ var badEntries = []spoiled{
 	{name: "no port http", file: docker, old: `port "http" {`, new: `port "web" {`, at: "job.nomad.hcl:47:3", says: `no port "http"`, more: 3},
 	{name: "another's volume", file: docker, old: "source = var.volume", new: "source = ¦\"lyon-pads-data\"", says: "not the instance's own", more: 3},
 	{name: "the machine's programs in production", file: docker, old: "    volume \"data\" {", new: "    volume \"usr\" {\n      type      = \"host\"\n      source    = ¦\"frama-usr\"\n      read_only = true\n    }\n\n    volume \"data\" {", says: "not the instance's own", more: 1},
-	{name: "shared volume to write", file: native, old: "      source    = \"frama-usr\"\n      read_only = true", new: "      source    = ¦\"frama-usr\"", says: "read_only = true"},
 	{name: "type of a volume", file: docker, old: "source = var.volume", new: "source = var.volume\n      ¦type   = \"host\"", says: "leave type out"},
 	{name: "many writers", file: docker, old: "source = var.volume", new: "source = var.volume\n      ¦access_mode = \"multi-node-multi-writer\"", says: "leave access_mode out"},
 	{name: "volume mounted nowhere", file: docker, old: "      volume_mount {\n        volume      = \"data\"\n        destination = \"/data\"\n      }\n", new: "", at: "job.nomad.hcl:56:12", says: "no task mounts the volume data"},
@@ -190,7 +196,7 @@ var badEntries = []spoiled{
 	{name: "unknown key", file: docker, old: "kill_timeout", new: "¦kil_timeout", says: `did you mean "kill_timeout"?`},
 	{name: "unknown block", file: docker, old: "    update {", new: "    ¦updaet {", says: `did you mean "update"?`},
 	{name: "key as a block", file: docker, old: "      kill_timeout = \"30s\"", new: "      ¦kill_timeout {\n      }", says: "write kill_timeout = …"},
-	{name: "block as a key", file: native, old: "      config {\n        command = \"/usr/bin/env\"\n        args    = [\"toy\", \"--config\", \"${NOMAD_SECRETS_DIR}/toy.json\"]\n      }", new: "      ¦config = {}", says: "is a block", more: 1},
+	{name: "block as a key", file: docker, old: "      config {\n        image = \"${var.registry}/helper:4.5.6\"\n      }", new: "      ¦config = {}", says: "is a block", more: 1},
 	{name: "no duration", file: docker, old: `"30s"`, new: `¦"30 seconds"`, says: "must be a duration"},
 	{name: "no number", file: docker, old: "to     = 8080", new: "to     = ¦\"web\"", says: "must be a number"},
 	{name: "half a number", file: docker, old: "to     = 8080", new: "to     = ¦80.5", says: "whole number"},
@@ -198,11 +204,11 @@ var badEntries = []spoiled{
 	{name: "no boolean", file: docker, old: "env         = true", new: "env         = ¦\"perhaps\"", says: "true or false"},
 	{name: "no list", file: docker, old: "  group \"app\" {", new: "  datacenters = ¦\"dc1\"\n\n  group \"app\" {", says: "a list of texts"},
 	{name: "no HCL", file: docker, old: "kill_timeout = \"30s\"", new: "kill_timeout = ¦= \"30s\"", says: "Invalid expression"},
-	{name: "unclosed", file: native, old: "job \"toy\" {", new: "job \"toy\" ¦= {", says: "equals sign"},
+	{name: "unclosed", file: docker, old: "job \"toy\" {", new: "job \"toy\" ¦= {", says: "equals sign"},
 
 	// What the manifest says otherwise.
 	{name: "task of another name", file: docker, old: `task "helper"`, new: `task ¦"helpers"`, says: `did you mean "helper"?`, more: 1},
-	{name: "task that is not there", file: manifest, old: `tasks   = ["toy", "helper"]`, new: `tasks   = ["toy", "helper", ¦"worker"]`, says: "the production job has no task worker"},
+	{name: "task that is not there", file: manifest, old: `tasks   = ["toy", "helper"]`, new: `tasks   = ["toy", "helper", ¦"worker"]`, says: "the job has no task worker"},
 	{name: "another image", file: docker, old: `"docker.io/example/toy:1.2.3"`, new: `¦"docker.io/example/toy:1.2.4"`, says: "not that of the manifest"},
 	{name: "own image from elsewhere", file: docker, old: `"${var.registry}/helper:4.5.6"`, new: `¦"docker.io/example/helper:4.5.6"`, says: "${var.registry}/helper:4.5.6", more: 1},
 	{name: "image of another version", file: manifest, old: `version = "1.2.3"`, new: `version = "1.3.0"`, at: "app.hcl:41:15", says: "not of version 1.3.0"},
@@ -219,7 +225,7 @@ func spoil(t *testing.T, file string, changes ...string) (dir, place string) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{manifest, docker, native} {
+	for _, name := range []string{manifest, docker} {
 		text, err := os.ReadFile(filepath.Join("testdata", "toy", name))
 		if err != nil {
 			t.Fatal(err)
@@ -376,16 +382,15 @@ func TestMistakesOfAllFilesComeAtOnce(t *testing.T) {
 		}
 		write(t, filepath.Join(dir, file), strings.Replace(string(whole), old, new, 1))
 	}
-	text(native, "\"exec\"", "\"java\"")
 	text(manifest, "\"pads\"", "\"pad\"")
 	text(manifest, "license    = \"MIT\"", "license    = \"M I T\"")
 	found := lintAlone(t, dir)
-	for _, want := range []string{"app.hcl:2:10", "app.hcl:15:14", "job.nomad.hcl:79:16", "job.nomad.hcl:132:22", "native.nomad.hcl:50:16"} {
+	for _, want := range []string{"app.hcl:2:10", "app.hcl:15:14", "job.nomad.hcl:79:16", "job.nomad.hcl:132:22"} {
 		if !strings.Contains(found.Error(), filepath.Join(dir, want)+": ") {
 			t.Errorf("%s is missing in\n%v", want, found)
 		}
 	}
-	if len(found) != 5 {
+	if len(found) != 4 {
 		t.Error(found)
 	}
 }
@@ -417,10 +422,7 @@ func TestLintFoldersReportsTheNamedOnly(t *testing.T) {
 // What the cluster says of a line that is known already, or says again without a place, is not printed twice.
 func TestTheClusterSaysNothingTwice(t *testing.T) {
 	dir, _ := spoil(t, docker, "readonly_rootfs = true", "privileged = true")
-	found, err := LintFolders(t.Context(), nil, []string{dir}, func(_ context.Context, f JobFile) ([]Finding, error) {
-		if f.Variant != Production {
-			return nil, nil
-		}
+	found, err := LintFolders(t.Context(), nil, []string{dir}, func(context.Context, JobFile) ([]Finding, error) {
 		return []Finding{{Line: 85, Message: "in other words"}, {Message: "group app, task toy: a privileged container is root on the node"},
 			{Line: 3, Message: "something new"}}, nil
 	})
@@ -435,7 +437,7 @@ func TestLintSurvivesAnything(t *testing.T) {
 	bits := []string{"", "{", "}", "\"", "${", "%{", "{{", "}}", "null", "[]", "{}", "\n", "<<-EOT\n", "EOT\n", "local.x", "var.", "é", "1 / 0", "job \"x\" {"}
 	for range 300 {
 		dir, _ := spoil(t, "")
-		file := filepath.Join(dir, []string{manifest, docker, native}[random.IntN(3)])
+		file := filepath.Join(dir, []string{manifest, docker}[random.IntN(2)])
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

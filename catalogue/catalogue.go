@@ -1,7 +1,7 @@
 // Package catalogue knows the applications a host can offer, their kinds, and the plans it offers them in.
 //
 // An application is a folder with a manifest (app.hcl: what it is, what it needs, how large it is in each plan) and one
-// Nomad job file per variant. The folders under apps/ are part of the binary; Load adds folders of the host, which work
+// Nomad job file (job.nomad.hcl). The folders under apps/ are part of the binary; Load adds folders of the host, which work
 // the same and may replace an application of the same name. Adding an application is adding a folder.
 //
 // The package reads and checks; it talks to no cluster. Lint hands the job files to whoever can (provisioner/nomad).
@@ -121,7 +121,7 @@ func (s source) readApps() ([]App, Diagnostics) {
 		}
 		app, diags := parseManifest(text, filepath.Join(s.appsShown, name, manifestFile), name)
 		app.Origin, app.folder = s.origin, filepath.Join(s.appsShown, name)
-		app.readJobs(s.apps, name)
+		app.readJob(s.apps, name)
 		apps, all = append(apps, app), append(all, diags...)
 	}
 	return apps, all
@@ -146,12 +146,11 @@ func (c *Catalogue) put(app App) {
 	c.apps = append(c.apps, app)
 }
 
-// For returns the part of the catalogue that can run as the given variant: what a development platform without
-// containers offers, or a production one.
-func (c *Catalogue) For(variant string) *Catalogue {
+// Runnable returns the part of the catalogue that can run here: applications with a job whose images can be had.
+func (c *Catalogue) Runnable() *Catalogue {
 	part := &Catalogue{kinds: c.kinds, icons: c.icons, plans: c.plans}
 	for _, app := range c.apps {
-		if app.Has(variant) {
+		if app.HasJob() && len(app.lacking) == 0 {
 			part.apps = append(part.apps, app)
 		}
 	}

@@ -1,6 +1,8 @@
 package catalogue
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ var writesPath = regexp.MustCompile(`^/[A-Za-z0-9._~@:+,=/-]+$`)
 const (
 	mostWrites = 20
 	settingTag = "setting"
+	reserveTag = "reserve"
 )
 
 // TellKeys lists what an application can be told of its limits: storage in MiB or bytes, and people with an account.
@@ -69,6 +72,9 @@ func (r *reader) act(kind string, run *Run, known, extra []string) (a Act) {
 				b.diags.at(attr.Expr.Range(), "command is empty")
 			}
 		}
+		if len(extra) > 0 {
+			a.Reserve = b.number(reserveTag, 0, 1_000_000, 0)
+		}
 		if len(extra) > 0 && !a.Nothing() && !a.uses(extra) {
 			b.diags.at(b.where, "%s uses none of {%s}: it would tell the application nothing", kind, strings.Join(extra, "}, {"))
 		}
@@ -123,11 +129,21 @@ func writable(s string) string {
 
 // checkEnforce sees that what stops growth is what the manifest says stops it.
 func (a *App) checkEnforce(r *reader) {
-	for _, run := range []Run{a.run, a.runs[Native]} {
-		e := run.Enforce
-		if acts := e.Setting != "" || !e.Stop.Nothing() || !e.Tell.Nothing(); acts && (a.Quota == "ingress" || a.Quota == "volume") {
-			d := run.enforceAt
-			d.Message = "quota says that the " + a.Quota + " stops growth: with that, enforce holds writes and nothing else"
+	e := a.run.Enforce
+	if acts := e.Setting != "" || !e.Stop.Nothing() || !e.Tell.Nothing(); acts && (a.Quota == "ingress" || a.Quota == "volume") {
+		d := a.run.enforceAt
+		d.Message = "quota says that the " + a.Quota + " stops growth: with that, enforce holds writes and nothing else"
+		*r.diags = append(*r.diags, d)
+	}
+}
+
+// checkReserve: what an application keeps for itself leaves room for people in every plan.
+func (a *App) checkReserve(r *reader) {
+	reserve := a.run.Enforce.Tell.Reserve
+	for _, plan := range slices.Sorted(maps.Keys(a.sizes)) {
+		if reserve > 0 && reserve >= a.sizes[plan].Disk {
+			d := a.sizePlaces[plan]
+			d.Message = fmt.Sprintf("the reserve of tell (%d MiB) takes all of the volume in the plan %s (%d MiB)", reserve, plan, a.sizes[plan].Disk)
 			*r.diags = append(*r.diags, d)
 		}
 	}

@@ -13,16 +13,14 @@ import (
 // What depends on variables is worked out for an imagined instance; where that could differ from a real one, it must be
 // written out. The policy of provisioner/nomad, which sees the job after Nomad's own parser, has the last word.
 type jobLint struct {
-	app     App
-	variant string
-	path    string
-	native  bool
-	body    *hclsyntax.Body
-	values  *values
-	stuck   []string // locals that cannot be worked out
-	shapes  map[string]shape
-	diags   Diagnostics
-	broken  bool // the file is no whole HCL: what seems to be missing may be there
+	app    App
+	path   string
+	body   *hclsyntax.Body
+	values *values
+	stuck  []string // locals that cannot be worked out
+	shapes map[string]shape
+	diags  Diagnostics
+	broken bool // the file is no whole HCL: what seems to be missing may be there
 
 	group *hclsyntax.Block
 	tasks []*task
@@ -46,10 +44,10 @@ type task struct {
 // imaginedID cannot be written by accident: a path that holds it was made with ${var.job_id}.
 const imaginedID = "\uE000job"
 
-// lintJob checks the job file of a variant. sizes are imagined when the manifest gives none.
-func lintJob(app App, variant string) *jobLint {
-	j := app.jobs[variant]
-	l := &jobLint{app: app, variant: variant, path: j.path, native: variant != Production, shapes: jobShapes(),
+// lintJob checks the job file. sizes are imagined when the manifest gives none.
+func lintJob(app App) *jobLint {
+	j := app.job
+	l := &jobLint{app: app, path: j.path, shapes: jobShapes(),
 		ports: map[string]bool{}, keys: map[string]bool{}}
 	file, found := hclsyntax.ParseConfig([]byte(j.source), j.path, hcl.InitialPos)
 	if l.broken = found.HasErrors(); l.broken {
@@ -162,7 +160,7 @@ func (l *jobLint) anyPlan() string {
 
 // setVariables imagines an instance in the plan, and works the locals out for it.
 func (l *jobLint) setVariables(plan string) {
-	imagined := l.app.jobFile(l.variant, plan).Variables
+	imagined := l.app.jobFile(plan).Variables
 	imagined["job_id"] = imaginedID
 	for name, value := range imagined {
 		switch x := value.(type) {

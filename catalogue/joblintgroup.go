@@ -49,7 +49,7 @@ func (l *jobLint) jobBlock(b *hclsyntax.Block) {
 	if l.number(b, "priority", 50) > 50 {
 		l.at(b.Body.Attributes["priority"].Expr.Range(), "a priority above 50 displaces the jobs of others")
 	}
-	l.updates(b)
+	l.constraints(b)
 	groups := blocksOf(b, "group")
 	if len(groups) == 0 {
 		l.missing(b.TypeRange, `group "app" { … } is missing in job`)
@@ -78,13 +78,8 @@ func blocksOf(b *hclsyntax.Block, kind string) []*hclsyntax.Block {
 	return out
 }
 
-// updates checks what jobs, groups and tasks have in common: how they change and where they may run.
-func (l *jobLint) updates(b *hclsyntax.Block) {
-	for _, update := range blocksOf(b, "update") {
-		if l.number(update, "canary", 0) > 0 {
-			l.at(update.Body.Attributes["canary"].Expr.Range(), "a canary would run beside the old allocation on one volume")
-		}
-	}
+// constraints checks where jobs, groups and tasks may run.
+func (l *jobLint) constraints(b *hclsyntax.Block) {
 	for _, c := range blocksOf(b, "constraint") {
 		for _, key := range []string{"attribute", "value", "distinct_property", "is_set", "is_not_set"} {
 			s, at, ok := l.text(c, key)
@@ -100,7 +95,12 @@ func (l *jobLint) groupBlock(b *hclsyntax.Block) {
 	if attr, ok := b.Body.Attributes["count"]; ok && l.number(b, "count", 1) != 1 {
 		l.at(attr.Expr.Range(), "an instance is one allocation: two would write one volume")
 	}
-	l.updates(b)
+	l.constraints(b)
+	for _, restart := range blocksOf(b, "restart") {
+		if mode, at, ok := l.text(restart, "mode"); ok && mode != "fail" {
+			l.at(at, `frama sets the mode "fail", so that a deployment says what does not start: leave it out`)
+		}
+	}
 	networks := blocksOf(b, "network")
 	for _, network := range networks {
 		l.network(network)
@@ -152,7 +152,6 @@ func (l *jobLint) groupBlock(b *hclsyntax.Block) {
 func (l *jobLint) network(b *hclsyntax.Block) {
 	switch mode, at, ok := l.plainText(b, "mode"); {
 	case !ok || mode == "bridge" || mode == "none":
-	case mode == "host" && l.native:
 	case mode == "host":
 		l.at(at, "network mode host shares the node's network")
 	default:
@@ -194,17 +193,8 @@ func (l *jobLint) volumeBlock(b *hclsyntax.Block) {
 		}
 		return
 	}
-	source, at, ok := l.plainText(b, "source")
-	switch {
-	case !ok:
-	case !slices.Contains(SharedVolumes(l.variant), source):
+	if source, at, ok := l.plainText(b, "source"); ok {
 		l.at(at, "volume %s is %q, which is not the instance's own (var.volume)", name, source)
-	case !l.boolean(b, "read_only"):
-		l.at(at, "volume %s (%s) is shared by all instances: read_only = true", name, source)
-	default:
-		if kind, at, _ := l.plainText(b, "type"); kind != "host" {
-			l.at(at, "volume %s (%s) is a folder of the node: type = \"host\"", name, source)
-		}
 	}
 }
 

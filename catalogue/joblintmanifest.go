@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,16 +38,6 @@ func (a App) manifest() *manifestTree {
 	return &manifestTree{file.Body.(*hclsyntax.Body), path}
 }
 
-// of is the part of the manifest that speaks of a variant: a variant says all of its own.
-func (m *manifestTree) of(variant string) *hclsyntax.Body {
-	for _, b := range m.body.Blocks {
-		if b.Type == "variant" && slices.Equal(b.Labels, []string{variant}) {
-			return b.Body
-		}
-	}
-	return m.body
-}
-
 // block finds a block by type and label.
 func block(body *hclsyntax.Body, kind, label string) *hclsyntax.Block {
 	for _, b := range body.Blocks {
@@ -73,25 +64,23 @@ func item(body *hclsyntax.Body, list, text string) hcl.Range {
 	return attr.Expr.Range()
 }
 
-// against compares the job with what the manifest says of its variant.
+// against compares the job with what the manifest says.
 func (l *jobLint) against(m *manifestTree) {
-	says, run := m.of(l.variant), l.app.Run(l.variant)
+	says, run := m.body, l.app.Run()
 	l.againstTasks(says, run)
-	if !l.native {
-		l.againstImages(says, run)
-	}
+	l.againstImages(says, run)
 	if l.broken || l.body == nil {
 		return // what is missing may be in the part that could not be read
 	}
 	if block(says, "volume", "") != nil && !l.volume && l.group != nil {
 		l.at(l.group.TypeRange, "the manifest says who owns the volume, but no volume of the group has source = var.volume")
 	}
-	if attr, ok := m.body.Attributes["backup"]; ok && !l.native && strings.Contains(l.app.Backup, "files") && !l.volume {
+	if attr, ok := m.body.Attributes["backup"]; ok && strings.Contains(l.app.Backup, "files") && !l.volume {
 		l.at(attr.Expr.Range(), "backup copies files, but the job has no volume with source = var.volume")
 	}
 	if setting := run.Enforce.Setting; setting != "" && !l.unread && !l.keys[setting] {
 		d := run.Enforce.settingAt
-		d.Message = "the " + l.variant + " job never uses " + setting + ": a template has to hand it to the application"
+		d.Message = "the job never uses " + setting + ": a template has to hand it to the application"
 		l.diags = append(l.diags, d)
 	}
 	for _, need := range run.Needs {
@@ -114,13 +103,13 @@ func (l *jobLint) againstTasks(says *hclsyntax.Body, run Run) {
 	}
 	for _, name := range run.Tasks {
 		if !slices.Contains(names, name) && !l.broken {
-			l.at(item(says, "tasks", name), "the %s job has no task %s%s", l.variant, name, didYouMean(name, names))
+			l.at(item(says, "tasks", name), "the job has no task %s%s", name, didYouMean(name, names))
 		}
 	}
 }
 
 func (l *jobLint) againstImages(says *hclsyntax.Body, run Run) {
-	registry := l.app.jobFile(l.variant, "").Variables["registry"].(string)
+	registry := l.app.jobFile("").Variables["registry"].(string)
 	for _, t := range l.tasks {
 		image, known := run.Images[t.name]
 		if t.driver != "docker" || t.image == "" || t.image == unreadable || !slices.Contains(run.Tasks, t.name) {
@@ -156,34 +145,27 @@ func bare(version string) string {
 }
 
 // unused finds secrets and values that nothing reads, and secrets in the words of commands.
-func (m *manifestTree) unused(app App, jobs []*jobLint) Diagnostics {
+func (m *manifestTree) unused(app App, job *jobLint) Diagnostics {
 	var diags Diagnostics
 	used := map[string]bool{}
-	for _, l := range jobs {
-		if l.broken || l.unread {
-			jobs = nil // a part that could not be read may read them
-			break
-		}
-		for key := range l.keys {
-			used[key] = true
+	readable := job != nil && !job.broken && !job.unread // otherwise a part that could not be read may read them
+	if readable {
+		maps.Copy(used, job.keys)
+	}
+	for _, u := range app.Run().Usage {
+		for _, name := range placeholder.FindAllStringSubmatch(u.Path, -1) {
+			used[name[1]] = true
 		}
 	}
-	for _, variant := range []string{Production, Native} {
-		for _, u := range app.Run(variant).Usage {
-			for _, name := range placeholder.FindAllStringSubmatch(u.Path, -1) {
+	for _, q := range app.Run().requests() {
+		for _, text := range append([]string{q.Path, q.Body, q.User, q.Password, q.Contains, q.Lacks}, valuesOf(q.Headers)...) {
+			for _, name := range placeholder.FindAllStringSubmatch(text, -1) {
 				used[name[1]] = true
-			}
-		}
-		for _, q := range app.Run(variant).requests() {
-			for _, text := range append([]string{q.Path, q.Body, q.User, q.Password, q.Contains, q.Lacks}, valuesOf(q.Headers)...) {
-				for _, name := range placeholder.FindAllStringSubmatch(text, -1) {
-					used[name[1]] = true
-				}
 			}
 		}
 	}
 	for _, b := range m.body.Blocks {
-		if (b.Type == "secret" || b.Type == "value") && len(b.Labels) == 1 && !used[b.Labels[0]] && len(jobs) > 0 {
+		if (b.Type == "secret" || b.Type == "value") && len(b.Labels) == 1 && !used[b.Labels[0]] && readable {
 			diags.at(b.LabelRanges[0], "%s %s is never used: no template of a job reads it", b.Type, b.Labels[0])
 		}
 	}
@@ -213,7 +195,7 @@ func (m *manifestTree) commands(body *hclsyntax.Body, diags *Diagnostics) {
 
 // requests lists all that are made of an instance.
 func (r Run) requests() []Request {
-	all := slices.Concat(r.Check.Write, r.Check.Read)
+	all := slices.Concat(r.Check.Write, r.Check.Read, r.Check.Opening)
 	for _, s := range r.Setup {
 		all = append(all, s.Requests...)
 	}

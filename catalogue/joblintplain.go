@@ -82,7 +82,7 @@ func (v *values) numeric(expr hclsyntax.Expression, depth int) bool {
 }
 
 // tameText holds nothing that a template or Nomad could take for more than text, whatever it is put beside.
-var tameText = regexp.MustCompile(`^[A-Za-z0-9 ._:/@,+-]*$`)
+var tameText = regexp.MustCompile(`^[A-Za-z0-9 ._:/@,;+-]*$`)
 
 // tame says whether an expression, which may choose between texts, makes nothing but tame text for any instance: what one
 // plan gets and another does not.
@@ -113,7 +113,7 @@ func (v *values) tame(expr hclsyntax.Expression, depth int) bool {
 	case *hclsyntax.ObjectConsExpr:
 		return !slices.ContainsFunc(e.Items, func(i hclsyntax.ObjectConsItem) bool { return !v.tame(i.ValueExpr, depth+1) })
 	case *hclsyntax.FunctionCallExpr:
-		return slices.Contains([]string{"coalesce", "element", "join", "lookup", "lower", "merge", "trimspace", "upper"}, e.Name) && all(e.Args...)
+		return slices.Contains([]string{"coalesce", "element", "join", "lookup", "lower", "merge", "replace", "split", "trimspace", "upper"}, e.Name) && all(e.Args...)
 	case *hclsyntax.ScopeTraversalExpr:
 		of, ok := v.localExpr[stepName(e.Traversal)]
 		return e.Traversal.RootName() == "var" || e.Traversal.RootName() == "local" && ok && all(of)

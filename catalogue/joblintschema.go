@@ -43,9 +43,11 @@ const (
 	noScaling = "scaling blocks change the count"
 	obsolete  = "this has no effect any more: leave it out"
 	ofTheNode = "this is the node's to say"
+	noChoice  = "frama chooses the node of an instance: leave it out"
+	inGroup   = "frama reads restart in the group only: move it there"
 )
 
-// matching are the keys by which constraints and affinities compare.
+// matching are the keys by which constraints compare.
 const matching = "attribute:string value:string operator:string version:string semver:string regexp:string " +
 	"set_contains:string set_contains_any:string set_contains_all:string "
 
@@ -54,25 +56,25 @@ const matching = "attribute:string value:string operator:string version:string s
 func jobShapes() map[string]shape {
 	return map[string]shape{
 		"job": {
-			labels: 1, keys: typed("id:string name:string type:string priority:number datacenters:strings all_at_once:bool"),
-			needed: []string{"id"}, blocks: strings.Fields("group constraint affinity spread update reschedule migrate ui"),
-			refused: refuse(byFrama, "region namespace node_pool").also(noMeta, "meta").also(noVault, "vault").also(noPlugins, "secret").
+			labels: 1, keys: typed("id:string name:string type:string priority:number datacenters:strings"),
+			needed: []string{"id"}, blocks: strings.Fields("group constraint update ui"),
+			refused: refuse(byFrama, "region namespace node_pool reschedule migrate all_at_once").also(noChoice, "affinity spread").also(noMeta, "meta").also(noVault, "vault").also(noPlugins, "secret").
 				also(`tasks belong in the group: put them into group "app" { … }`, "task").
 				also("periodic jobs are not instances: frama keeps the calendar", "periodic").
 				also("parameterized jobs are not instances", "parameterized").also("an instance lives on one cluster", "multiregion"),
 		},
 		"group": {
 			labels: 1, many: true, keys: typed("count:number shutdown_delay:duration"),
-			blocks: strings.Fields("task network volume service restart update reschedule migrate ephemeral_disk constraint affinity spread"),
-			refused: refuse(byFrama, "disconnect stop_after_client_disconnect max_client_disconnect prevent_reschedule_on_lost").
-				also(noMeta, "meta").also(noScaling, "scaling").also(noConsul, "consul").also(noVault, "vault").also(noPlugins, "secret").
+			blocks: strings.Fields("task network volume service restart update ephemeral_disk constraint"),
+			refused: refuse(byFrama, "disconnect stop_after_client_disconnect max_client_disconnect prevent_reschedule_on_lost reschedule migrate").
+				also(noChoice, "affinity spread").also(noMeta, "meta").also(noScaling, "scaling").also(noConsul, "consul").also(noVault, "vault").also(noPlugins, "secret").
 				also("an instance runs until it is retired", "max_run_duration"),
 		},
 		"task": {
 			labels: 1, many: true, needed: []string{"driver", "config"},
 			keys:   typed("driver:string user:string leader:bool kill_timeout:duration kill_signal:string shutdown_delay:duration"),
-			blocks: strings.Fields("config env template resources volume_mount lifecycle service logs restart constraint affinity"),
-			refused: refuse("artifacts are downloads that nobody pinned: put the files into the image", "artifact").
+			blocks: strings.Fields("config env template resources volume_mount lifecycle service logs constraint"),
+			refused: refuse(inGroup, "restart").also(noChoice, "affinity").also("artifacts are downloads that nobody pinned: put the files into the image", "artifact").
 				also(noMeta, "meta").also(noVault, "vault").also(noConsul, "consul").also(noToken, "identity").also(noPlugins, "secret").
 				also("scaling blocks change resources", "scaling").also("an instance is no storage plugin", "csi_plugin").
 				also("an instance takes no payload", "dispatch_payload").also("kinds of tasks are Nomad's own", "kind").
@@ -133,17 +135,15 @@ func jobShapes() map[string]shape {
 				also("scratch space is the group's ephemeral_disk", "disk").also(obsolete, "iops").also(ofTheNode, "secrets"),
 		},
 		"lifecycle":      {needed: []string{"hook"}, keys: typed("hook:string sidecar:bool")},
-		"logs":           {keys: typed("max_files:number max_file_size:number disabled:bool enabled:bool")},
-		"restart":        {keys: typed("attempts:number interval:duration delay:duration mode:string render_templates:bool")},
-		"ephemeral_disk": {keys: typed("size:number sticky:bool migrate:bool")},
-		"update": {keys: typed("max_parallel:number health_check:string min_healthy_time:duration healthy_deadline:duration " +
-			"progress_deadline:duration stagger:duration auto_revert:bool auto_promote:bool canary:number")},
-		"reschedule": {keys: typed("attempts:number interval:duration delay:duration delay_function:string max_delay:duration unlimited:bool")},
-		"migrate":    {keys: typed("max_parallel:number health_check:string min_healthy_time:duration healthy_deadline:duration")},
+		"logs":           {keys: typed("max_files:number max_file_size:number disabled:bool"), refused: refuse(obsolete, "enabled")},
+		"restart":        {keys: typed("attempts:number interval:duration delay:duration mode:string"), refused: refuse(byFrama, "render_templates")},
+		"ephemeral_disk": {keys: typed("size:number"), refused: refuse("scratch space is lost with the allocation: leave it out", "sticky migrate")},
+		"update": {
+			keys: typed("min_healthy_time:duration healthy_deadline:duration progress_deadline:duration"),
+			refused: refuse(byFrama, "max_parallel health_check stagger auto_revert auto_promote").
+				also("a canary would run beside the old allocation on one volume", "canary"),
+		},
 		"constraint": {many: true, keys: typed(matching + "distinct_hosts:bool distinct_property:string is_set:string is_not_set:string")},
-		"affinity":   {many: true, keys: typed(matching + "weight:number")},
-		"spread":     {many: true, keys: typed("attribute:string weight:number"), blocks: []string{"target"}},
-		"target":     {labels: 1, many: true, keys: typed("percent:number")},
 		"ui":         {keys: typed("description:string"), blocks: []string{"link"}},
 		"link":       {many: true, keys: typed("label:string url:string")},
 	}

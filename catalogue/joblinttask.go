@@ -15,13 +15,10 @@ func (l *jobLint) task(b *hclsyntax.Block) {
 		t.name = b.Labels[0]
 	}
 	l.tasks = append(l.tasks, t)
-	l.updates(b)
+	l.constraints(b)
 	if driver, at, ok := l.plainText(b, "driver"); ok {
 		t.driver = driver
 		l.driver(driver, at)
-	}
-	if user, at, ok := l.text(b, "user"); ok && t.driver == "exec" && IsRoot(user) {
-		l.at(at, "processes run as nobody, not as root")
 	}
 	for _, config := range blocksOf(b, "config") {
 		l.config(t, config)
@@ -43,19 +40,10 @@ func (l *jobLint) task(b *hclsyntax.Block) {
 	}
 }
 
-// driver: native entries are plain processes in a chroot. The policy of development allows more, which frama's own tests
-// need.
+// driver: applications run in containers. The policy of development allows more, which frama's own tests need.
 func (l *jobLint) driver(driver string, at hcl.Range) {
-	switch {
-	case l.native && driver == "exec":
-	case l.native && driver == "docker":
-		l.at(at, "the driver docker is not for the native variant, which runs plain processes: use exec")
-	case l.native && slices.Contains(Drivers(l.variant), driver):
-		l.at(at, "the driver %s has no isolation: use exec", driver)
-	case l.native:
-		l.at(at, "the driver %s is not allowed here (allowed: exec)", driver)
-	case !slices.Contains(Drivers(l.variant), driver):
-		l.at(at, "the driver %s is not allowed here (allowed: %s)", driver, strings.Join(Drivers(l.variant), ", "))
+	if !slices.Contains(Drivers(), driver) {
+		l.at(at, "the driver %s is not allowed here (allowed: %s)", driver, strings.Join(Drivers(), ", "))
 	}
 }
 
@@ -90,9 +78,6 @@ func (l *jobLint) config(t *task, b *hclsyntax.Block) {
 		if config[problem.Key] != unreadable {
 			l.at(placeOfProblem(b, places, problem), "%s", problem.Reason)
 		}
-	}
-	if t.driver == "exec" && b.Body.Attributes["command"] == nil {
-		l.missing(b.TypeRange, "command is missing in config")
 	}
 	if attr, ok := b.Body.Attributes["image"]; ok {
 		t.at = attr.Expr.Range()

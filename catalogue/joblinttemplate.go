@@ -17,7 +17,7 @@ var quoting = []string{"toJSON", "toJSONPretty", "toYAML", "toTOML", "base64Enco
 func (l *jobLint) template(b *hclsyntax.Block) string {
 	path, at, ok := l.plainText(b, "destination")
 	if ok && !TemplateDestination(path) {
-		l.at(at, "a template writes to %q: use local/ or secrets/", path)
+		l.at(at, "a template writes to %q: use local/ or secrets/ and a name, without folders", path)
 	}
 	if mode, at, ok := l.plainText(b, "change_mode"); ok && !slices.Contains([]string{"restart", "signal", "noop"}, mode) {
 		l.at(at, "change_mode must be restart, signal or noop, not %q", mode)
@@ -88,7 +88,7 @@ const typedByPeople = "value"
 // knownKeys lists the keys of the instance's Nomad Variable, and where they come from.
 func (l *jobLint) knownKeys() map[string]string {
 	keys := map[string]string{}
-	for _, need := range l.app.Run(l.variant).Needs {
+	for _, need := range l.app.Run().Needs {
 		for _, key := range BackingKeys()[need] {
 			keys[key] = need
 		}
@@ -99,7 +99,7 @@ func (l *jobLint) knownKeys() map[string]string {
 	for _, v := range l.app.Values {
 		keys[v.Name] = typedByPeople
 	}
-	if setting := l.app.Run(l.variant).Enforce.Setting; setting != "" {
+	if setting := l.app.Run().Enforce.Setting; setting != "" {
 		keys[setting] = settingTag
 	}
 	return keys

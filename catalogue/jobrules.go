@@ -2,7 +2,6 @@ package catalogue
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 )
@@ -10,22 +9,12 @@ import (
 // The rules of jobs that lint (here, on the syntax tree, with places) and the policy of provisioner/nomad (there, on the
 // parsed job, before it runs) have in common. What is not known to be harmless is refused.
 
-// Drivers lists the task drivers of a variant: containers in production; beside them, plain processes for development
-// and tests, where raw_exec and mock_driver stand in for whole machines.
-func Drivers(variant string) []string {
-	if variant == Production {
-		return []string{"docker"}
-	}
-	return []string{"docker", "exec", "raw_exec", "mock_driver"}
-}
+// Drivers lists the task drivers of applications: containers.
+func Drivers() []string { return []string{"docker"} }
 
-// SharedVolumes lists the host volumes that jobs of a variant may mount read-only: programs of the machine.
-func SharedVolumes(variant string) []string {
-	if variant == Production {
-		return nil
-	}
-	return []string{"frama-usr", "frama-native"}
-}
+// DevelopmentDrivers lists those that tests of frama itself use beside: plain processes, which start in a moment, and what
+// stands in for whole machines.
+func DevelopmentDrivers() []string { return append(Drivers(), "exec", "raw_exec", "mock_driver") }
 
 // Problem is what is wrong with the config block of a task.
 type Problem struct {
@@ -43,17 +32,17 @@ var harmless = strings.Fields(`args command dns_options dns_search_domains dns_s
 // dangers say why the best known other keys are refused.
 var dangers = map[string]string{
 	"privileged":          "a privileged container is root on the node",
-	"cap_add":             "cap_add gives rights over the node",
+	"cap_add":             "cap_add gives rights over the node: name what the application needs in capabilities of the manifest",
 	"volumes":             "volumes mount paths of the node: use volume_mount",
 	"volume_driver":       "volume drivers reach beyond the container",
 	"devices":             "devices of the node are not available to instances",
-	"network_mode":        "network_mode takes the container out of its own network",
+	"network_mode":        "network_mode takes the container out of its own network: frama sets it, from egress in the manifest",
 	"pid_mode":            "pid_mode shares the node's processes",
 	"ipc_mode":            "ipc_mode shares the node's memory",
 	"uts_mode":            "uts_mode shares the node's host name",
 	"userns_mode":         "userns_mode takes the container out of its user namespace",
 	"cgroupns":            "cgroupns shares the node's control groups",
-	"security_opt":        "security_opt can switch confinement off",
+	"security_opt":        "security_opt can switch confinement off: frama sets it",
 	"sysctl":              "sysctl changes the kernel",
 	"runtime":             "the runtime is the host's to choose",
 	"auth":                "credentials of a registry do not belong in a job",
@@ -93,7 +82,7 @@ func dockerProblems(config map[string]any) []Problem {
 		case key == "mount" || key == "mounts":
 			found = append(found, mountProblems(key, value)...)
 		case slices.Contains(harmless, key) || isEmpty(value):
-		case key == "network_mode" && value == "bridge":
+		case key == "network_mode" && value == "none": // for tasks that need no network; all else is frama's to set
 		case dangers[key] != "":
 			refuse(key, dangers[key])
 		default:
@@ -157,7 +146,7 @@ func imageTag(image string) string {
 	return tag
 }
 
-// mountProblems: memory, or files that Nomad wrote for this very task.
+// mountProblems: memory only.
 func mountProblems(key string, value any) []Problem {
 	list, ok := value.([]any)
 	if maps, isMaps := value.([]map[string]any); isMaps {
@@ -186,9 +175,9 @@ func mountProblems(key string, value any) []Problem {
 		switch m["type"] {
 		case "tmpfs":
 		case "bind":
-			if !OwnFile(source) {
-				refuse("source", "a mount of %q: only files under local/ and secrets/ of the task itself", source)
-			}
+			// Even of the task's own files: the engine follows a link that another task of the job may put in the file's place
+			// (CVE-2026-14896).
+			refuse("source", "a bind mount of %q: let the application read the file in /local or /secrets, or let a start script copy it from there", source)
 		default:
 			refuse("type", "a mount of type %v: volumes come by volume_mount", m["type"])
 		}
@@ -196,21 +185,15 @@ func mountProblems(key string, value any) []Problem {
 	return found
 }
 
-// OwnFile says whether a relative path stays in the directories that Nomad makes for the task.
-func OwnFile(p string) bool {
-	clean := path.Clean(p)
-	return p != "" && !path.IsAbs(p) && !strings.Contains(p, "$") &&
-		(strings.HasPrefix(clean, "local/") || strings.HasPrefix(clean, "secrets/"))
-}
-
-// TemplateDestination says whether a template writes to the task's own directories.
+// TemplateDestination reports whether a template writes a file directly in one of the task's own directories. In a folder below
+// them, a link that the task put there would lead the next writing elsewhere (CVE-2024-1329).
 func TemplateDestination(p string) bool {
-	for _, dir := range []string{"${NOMAD_TASK_DIR}/", "${NOMAD_SECRETS_DIR}/"} {
-		if rest, ok := strings.CutPrefix(p, dir); ok {
-			p = "local/" + rest
+	for _, dir := range []string{"${NOMAD_TASK_DIR}/", "${NOMAD_SECRETS_DIR}/", "local/", "secrets/"} {
+		if name, ok := strings.CutPrefix(p, dir); ok {
+			return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/$")
 		}
 	}
-	return OwnFile(p)
+	return false
 }
 
 // ReadsEnvironment says whether a value of a task's config or environment holds what Nomad would replace by the environment of

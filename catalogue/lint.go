@@ -4,23 +4,26 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // JobFile is a job of the catalogue with the variables of an imagined instance, for whoever can check it.
 type JobFile struct {
-	App, Variant, Plan string
-	Path               string // of the file, for diagnostics
-	Source             string
-	Variables          map[string]any
-	Node, Volume       string
-	Port               int
-	CPU                int // MHz
-	Memory, MemoryMax  int // MiB
+	App, Plan         string
+	Path              string // of the file, for diagnostics
+	Source            string
+	Variables         map[string]any
+	Node, Volume      string
+	Port              int
+	CPU               int // MHz
+	Memory, MemoryMax int // MiB
+	Egress            string
+	Capabilities      []string
+	Images            map[string]string // whose digest the manifest names, see Run.Pinned
 }
 
 // Finding is what a checker says about a job file.
@@ -145,14 +148,15 @@ func (c *Catalogue) lint(ctx context.Context, apps []App, check Check) (Diagnost
 		return all, nil
 	}
 	for _, app := range apps {
-		for _, variant := range app.Variants() {
-			for _, plan := range c.extremes() {
-				findings, err := check(ctx, app.jobFile(variant, plan))
-				if err != nil {
-					return all, err
-				}
-				all = append(all, newOnes(findings, all, app.jobs[variant].path)...)
+		if !app.HasJob() {
+			continue
+		}
+		for _, plan := range c.extremes() {
+			findings, err := check(ctx, app.jobFile(plan))
+			if err != nil {
+				return all, err
 			}
+			all = append(all, newOnes(findings, all, app.job.path)...)
 		}
 	}
 	all.sort()
@@ -183,15 +187,17 @@ func (c *Catalogue) extremes() []string {
 }
 
 // jobFile imagines an instance of the application.
-func (a App) jobFile(variant, plan string) JobFile {
+func (a App) jobFile(plan string) JobFile {
 	size := a.sizes[plan]
-	f := JobFile{App: a.Name, Variant: variant, Plan: plan, Path: a.jobs[variant].path, Source: a.jobs[variant].source,
-		Volume: "lint-" + a.Name + "-data", Port: 20999, CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax}
+	f := JobFile{App: a.Name, Plan: plan, Path: a.job.path, Source: a.job.source,
+		Volume: "lint-" + a.Name + "-data", Port: 20999, CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax,
+		Egress: a.Egress, Capabilities: a.Capabilities}
 	f.Variables = map[string]any{
 		"job_id": "lint-" + a.Name, "host": "lint.example.org", "url": "https://lint.example.org", "port": f.Port,
 		"volume": f.Volume, "cpu": f.CPU, "memory": f.Memory, "memory_max": f.MemoryMax, "plan": plan,
-		"registry": "registry.example.org/host",
+		"registry": "registry.example.org/host", "ingress": "192.0.2.10 2001:db8::/64",
 	}
+	f.Images = a.Run().Pinned("registry.example.org/host")
 	return f
 }
 
@@ -207,34 +213,35 @@ func JobVariables() map[string]string {
 		"memory":     "number", // MiB
 		"memory_max": "number", // MiB, 0 for none
 		"plan":       "string",
+		"ingress":    "string", // addresses and ranges (CIDR) of the ingress nodes, separated by spaces: what they say of visitors is true
 		"registry":   "string", // where the host keeps the images that it builds itself, as registry.example.org/host
 	}
+}
+
+var declaredVariable = regexp.MustCompile(`(?m)^\s*variable\s+"([A-Za-z0-9_]+)"`)
+
+// Declares reports whether a job file declares the variable.
+func Declares(source, variable string) bool {
+	return slices.ContainsFunc(declaredVariable.FindAllStringSubmatch(source, -1), func(m []string) bool { return m[1] == variable })
 }
 
 // lintApp checks one application: its job files, and whether manifest and jobs say the same.
 func lintApp(app App) Diagnostics {
 	var all Diagnostics
-	if len(app.jobs) == 0 && app.Status != Retired {
-		all = append(all, Diagnostic{Path: app.folder, Message: "there is no job file: add " + jobFile(Production) + " or " + jobFile(Native)})
-	}
-	for _, variant := range slices.Sorted(maps.Keys(app.runs)) {
-		if !app.Has(variant) {
-			all = append(all, Diagnostic{Path: app.folder, Message: "the manifest describes the variant " + variant + " but there is no " + jobFile(variant)})
-		}
-	}
-	var jobs []*jobLint
-	for _, variant := range app.Variants() {
-		jobs = append(jobs, lintJob(app, variant))
+	if !app.HasJob() && app.Status != Retired {
+		all = append(all, Diagnostic{Path: app.folder, Message: "there is no job file: add " + jobFile})
 	}
 	m := app.manifest()
-	for _, l := range jobs {
+	var l *jobLint
+	if app.HasJob() {
+		l = lintJob(app)
 		if m != nil {
 			l.against(m)
 		}
 		all = append(all, l.diags...)
 	}
 	if m != nil {
-		all = append(all, m.unused(app, jobs)...)
+		all = append(all, m.unused(app, l)...)
 	}
 	return all
 }

@@ -12,13 +12,8 @@ import (
 
 const manifestFile = "app.hcl"
 
-// jobFile names the job file of a variant.
-func jobFile(variant string) string {
-	if variant == Production {
-		return "job.nomad.hcl"
-	}
-	return variant + ".nomad.hcl"
-}
+// jobFile is the name of the job file in an application's folder.
+const jobFile = "job.nomad.hcl"
 
 // Patterns of what a manifest says. Names become parts of job IDs and keys of Nomad Variables, which allow no dots.
 var (
@@ -67,11 +62,13 @@ func readManifest(r *reader, folder string) App {
 	app.PermanentHost = r.flag("permanent_host", false)
 	app.Suspend = r.text("suspend", oneOf(Suspensions()...))
 	app.Quota = r.text("quota", oneOf(Quotas()...))
+	app.readIsolation(r)
 	app.included(r)
 	known := app.variable(r)
-	app.readRuns(r, known)
+	app.run = r.run(known, app.Status == Retired)
 	app.checkEnforce(r)
 	app.readSizes(r)
+	app.checkReserve(r)
 	r.done()
 	if app.Name == "" {
 		app.Name = folder
@@ -185,13 +182,9 @@ func (a *App) readSizes(r *reader) {
 	}
 }
 
-// readJobs takes in the job files that are there. A manifest without any is an entry that Lint complains about.
-func (a *App) readJobs(apps fs.FS, folder string) {
-	a.jobs = map[string]job{}
-	for _, variant := range []string{Production, Native} {
-		file := jobFile(variant)
-		if text, err := fs.ReadFile(apps, folder+"/"+file); err == nil {
-			a.jobs[variant] = job{source: string(text), path: filepath.Join(a.folder, file)}
-		}
+// readJob takes in the job file. A manifest without one is an entry that Lint complains about.
+func (a *App) readJob(apps fs.FS, folder string) {
+	if text, err := fs.ReadFile(apps, folder+"/"+jobFile); err == nil {
+		a.job = job{source: string(text), path: filepath.Join(a.folder, jobFile)}
 	}
 }

@@ -157,7 +157,6 @@ func TestMalformedManifestsNameTheirPlace(t *testing.T) {
 		{"reads a variable", `"1.2.3"`, `var.version`, "20:14", "written out"},
 		{"interpolates", `"1.2.3"`, `"${env.HOME}"`, "20:14", "written out"},
 		{"unknown block", `health {`, "healt {\n}\nhealth {", "22:1", `did you mean "health"?`},
-		{"unknown variant", `health {`, "variant \"natif\" {\n  version = \"1.0\"\n  health {\n    path = \"/\"\n  }\n}\nhealth {", "22:9", `did you mean "native"?`},
 		{"volume without gid", "secret \"admin", "volume {\n  uid = 1000\n}\nsecret \"admin", "26:1", "gid is missing in block volume"},
 		{"null", `"1.2.3"`, `null`, "20:14", "must be a text"},
 	}

@@ -136,10 +136,8 @@ func (c *Catalogue) checkRetention() Diagnostics {
 func (c *Catalogue) retained() []string {
 	var can []string
 	for _, app := range c.apps {
-		for _, variant := range []string{Production, Native} {
-			for _, rule := range app.Run(variant).Retain {
-				can = append(can, rule.Metric)
-			}
+		for _, rule := range app.Run().Retain {
+			can = append(can, rule.Metric)
 		}
 	}
 	slices.Sort(can)

@@ -46,7 +46,7 @@ const goodPlans = `plan "village" {
 }
 `
 
-// quotaManifest goes into the manifest of the entry in testdata/toy, before its variant.
+// quotaManifest goes into the manifest of the entry in testdata/toy, before its secrets.
 const quotaManifest = `usage "pads" {
   from  = "http-json"
   path  = "/stats?key={session_key}"
@@ -190,7 +190,7 @@ var quotaMistakes = []mistake{
 	{name: "key of a secret", old: `"pads_stopped"`, new: `¦"session_key"`, says: "already the key of a secret", more: 1},
 	{name: "key of a service", old: `"pads_stopped"`, new: `¦"redis_host"`, says: "already used by the backing service redis", more: 1},
 	{name: "no key at all", old: `"pads_stopped"`, new: `¦"pads-stopped"`, says: "must be a key", more: 1},
-	{name: "setting that no template reads", old: `"pads_stopped"`, new: `¦"stopped"`, says: "the production job never uses stopped", more: 1},
+	{name: "setting that no template reads", old: `"pads_stopped"`, new: `¦"stopped"`, says: "the job never uses stopped", more: 1},
 	{name: "stop without allow", old: "  allow {\n    request \"open\" {\n      method = \"POST\"\n      path   = \"/unlock?key={session_key}\"\n    }\n  }\n", at: "enforce {", says: "stop and allow belong together"},
 	{name: "stops in no task", old: "task    = \"toy\"\n    command = [\"toy\", \"lock\"]", new: "task    = ¦\"tyo\"\n    command = [\"toy\", \"lock\"]", says: "names no task"},
 	{name: "stops without a command", old: "    command = [\"toy\", \"lock\"]\n", at: "stop {", says: "command is missing"},
@@ -199,6 +199,8 @@ var quotaMistakes = []mistake{
 	{name: "password in a command", old: `["toy", "lock"]`, new: `["toy", ¦"--password=admin"]`, says: "the same for every instance"},
 	{name: "unknown key of a request", old: `"/unlock?key={session_key}"`, new: `¦"/unlock?key={sesion_key}"`, says: `did you mean "session_key"?`},
 	{name: "tells nothing", old: `["toy", "limit", "{storage_mib}"]`, new: `["toy", "limit"]`, at: "tell {", says: "tell the application nothing"},
+	{name: "reserve of everything", old: `["toy", "limit", "{storage_mib}"]`, new: "[\"toy\", \"limit\", \"{storage_mib}\"]\n    reserve = 1000000", at: `"starter" {`, says: "takes all of the volume", more: 2},
+	{name: "reserve of what is not told", old: `["toy", "lock"]`, new: "[\"toy\", \"lock\"]\n    ¦reserve = 5", says: "unknown key reserve"},
 	{name: "tells another limit", old: `"{storage_mib}"`, new: `"{storage_gib}"`, at: "tell {", says: "tell the application nothing"},
 	{name: "writes everything", old: `"/login"`, new: `¦"/"`, says: "which is everything"},
 	{name: "writes a relative path", old: `"/login"`, new: `¦"login"`, says: "start with /"},
@@ -233,7 +235,7 @@ func quotaFolder(t *testing.T, file, old, new string) (dir, text string) {
 		t.Fatal(err)
 	}
 	files := map[string]string{plansFile: goodPlans}
-	for _, name := range []string{manifest, docker, native} {
+	for _, name := range []string{manifest, docker} {
 		text, err := os.ReadFile(filepath.Join("testdata", "toy", name))
 		if err != nil {
 			t.Fatal(err)
@@ -247,7 +249,7 @@ func quotaFolder(t *testing.T, file, old, new string) (dir, text string) {
 		files[name] = strings.Replace(files[name], old, new, 1)
 	}
 	replace(entryFile, `"volume"`, `"app-create"`)
-	replace(entryFile, "variant ", quotaManifest+"variant ")
+	replace(entryFile, "\nsecret ", "\n"+quotaManifest+"secret ")
 	replace("toy/"+docker, "SMTP_HOST=", "PADS_STOPPED={{ .pads_stopped.Value }}\n          SMTP_HOST=")
 	if old != "" {
 		replace(file, old, new)

@@ -71,15 +71,12 @@ func TestEnforceAndRetainAreRead(t *testing.T) {
 		t.Fatal(found)
 	}
 	toy, _ := c.App("toy")
-	e := toy.Run(Production).Enforce
+	e := toy.Run().Enforce
 	if e.Setting != "pads_stopped" || !slices.Equal(e.Stop.Command, []string{"toy", "lock"}) || e.Allow.Requests[0].Method != "POST" ||
 		e.Tell.Command[2] != "{storage_mib}" || !slices.Equal(e.Writes, []string{"/login", "/pads/delete/"}) {
 		t.Errorf("%+v", e)
 	}
-	if native := toy.Run(Native); native.Enforce.Setting != "" || len(native.Retain) != 0 {
-		t.Error("a variant says all of its own", native)
-	}
-	r := toy.Run(Production).Retain
+	r := toy.Run().Retain
 	if len(r) != 1 || r[0].Metric != "pads" || r[0].List.Method != "GET" || r[0].Names != "data.ids" || r[0].ChangedAt != "data.changed" ||
 		r[0].Export.Path != "/pads/{object}/txt" || r[0].ExportAs != "txt" || r[0].Remove.Method != "DELETE" {
 		t.Errorf("%+v", r)
@@ -119,11 +116,9 @@ func TestEtherpadStopsAndLetsGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	app, _ := c.App("etherpad")
-	for _, variant := range app.Variants() {
-		run := app.Run(variant)
-		if run.Enforce.Setting != "edit_only" || len(run.Retain) != 1 || run.Retain[0].Metric != "pads" {
-			t.Errorf("%s: %+v", variant, run)
-		}
+	run := app.Run()
+	if run.Enforce.Setting != "edit_only" || len(run.Retain) != 1 || run.Retain[0].Metric != "pads" {
+		t.Errorf("%+v", run)
 	}
 }
 

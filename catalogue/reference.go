@@ -43,7 +43,7 @@ func (c *recorder) key(name, kind string, required bool, checks []check) {
 // describe records a block and, by reading an empty one, what may be in it.
 func (r *reader) describe(kind string, labelled, required bool, read func(label string, b *reader)) {
 	head := kind + " { … }"
-	label := map[string]string{"check": "write", "variant": Native}[kind]
+	label := map[string]string{"check": "write"}[kind]
 	if labelled {
 		head = kind + ` "…" { … }`
 	}
@@ -55,10 +55,9 @@ func (r *reader) describe(kind string, labelled, required bool, read func(label 
 	read(label, sub)
 }
 
-// saidElsewhere: a variant says the same as the manifest's top says of production, all requests the same as those of
-// checks, and each act the same as the first.
+// saidElsewhere: all requests say the same as those of checks, and each act the same as the first.
 func saidElsewhere(path, kind string) bool {
-	return kind == "variant" || kind == "request" && path != "check" || path == "retain" || path == "enforce" && kind != "stop"
+	return kind == "request" && path != "check" || path == "retain" || path == "enforce" && kind != "stop"
 }
 
 func blank(path string, keys *[]Key) *reader {
@@ -126,6 +125,7 @@ func Reference() string {
 	for _, service := range Services() {
 		fmt.Fprintf(&b, "| `%s` | `%s` |\n", service, strings.Join(BackingKeys()[service], "`, `"))
 	}
+	b.WriteString(referenceTail)
 	return b.String()
 }
 
@@ -137,8 +137,14 @@ Generated from the code that reads them (` + "`go test ./catalogue -run Referenc
 
 Values are literals: there are no variables and no functions. A key nobody knows is refused, with file, line and column,
 and all mistakes of all files are reported at once (` + "`frama catalogue lint`" + `).
+`
 
-A manifest says at its top what holds for production (containers, ` + "`job.nomad.hcl`" + `). Where the same application also runs as plain
-processes for development and tests (` + "`native.nomad.hcl`" + `), ` + "`variant \"native\" { … }`" + ` repeats, for that, everything from ` + "`version`" + ` to
-` + "`usage`" + ` that applies: nothing is inherited.
+const referenceTail = `
+` + "`db_sslmode`" + ` says how the declared server wants to be connected to, in PostgreSQL's words: ` + "`disable`" + `, ` + "`require`" + ` (encrypted, without a look at
+the certificate), ` + "`verify-ca`" + ` or ` + "`verify-full`" + `. ` + "`db_ca`" + ` is the authority of the server's certificate (PEM) with the last two, and empty
+otherwise. A template writes it to a file, as ` + "`{{ .db_ca.Value }}`" + ` in ` + "`secrets/db-ca.pem`" + `.
+
+` + "`ingress`" + ` holds the addresses and ranges of the ingress nodes (` + "`edge.addresses`" + ` of the configuration), separated by spaces: what they say in
+X-Forwarded-For is true, what others say is not. Where an application wants them otherwise: ` + "`replace(var.ingress, \" \", \",\")`" + ` or
+` + "`jsonencode(split(\" \", var.ingress))`" + `. A job that declares it is not registered on a host that names no address.
 `

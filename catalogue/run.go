@@ -2,8 +2,7 @@ package catalogue
 
 import "framagit.org/frama/frama/services/hosting"
 
-// Run is what a variant of an application says for itself: what it consists of, what it needs, and how to see that it
-// works.
+// Run says what an application consists of, what it needs, and how to see that it works.
 type Run struct {
 	Version string
 	Tasks   []string // of the job, the main one first
@@ -36,7 +35,7 @@ type MySQL struct{ Charset string }
 // Redis is what an application keeps there: a cache may be lost, durable data may not.
 type Redis struct{ Durable bool }
 
-// Volume says who owns the instance's volume: the user that the application runs as. Plain processes run as nobody.
+// Volume says who owns the instance's volume: the user that the application runs as.
 type Volume struct{ UID, GID int }
 
 const nobody = 65534
@@ -47,7 +46,7 @@ type Health struct {
 	Status int // expected
 }
 
-// Image is what a task of a production job runs.
+// Image is what a task of a job runs.
 type Image struct {
 	Reference string // registry/name:version, or name:version for one that the host builds
 	Digest    string // sha256:…, or empty where nobody recorded it
@@ -64,7 +63,12 @@ type Setup struct {
 }
 
 // ObjectCheck tries the application as people use it: it writes an object and reads it back.
-type ObjectCheck struct{ Write, Read []Request }
+type ObjectCheck struct {
+	Write, Read []Request
+	// Opening proves, before the space opens, that the first start went to its end: the first account signs in, what is
+	// stored is found. It leaves nothing that people see.
+	Opening []Request
+}
 
 // Request is one exchange with an instance over HTTP. {name} stands for a value of the instance's Nomad Variable, for
 // what an earlier request captured, and for {object} (a word of the trial), {host}, {url} and {email}.
@@ -129,6 +133,7 @@ type Act struct {
 	User     string
 	Command  []string
 	Requests []Request
+	Reserve  int // MiB, of tell: what the application keeps on its volume beside what people store
 }
 
 // Nothing says that there is nothing to do.

@@ -17,29 +17,8 @@ var (
 	headerName  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // a token of RFC 9110
 )
 
-// readRuns reads what the manifest's top says of production, and its variant blocks. An application that only stands in
-// for others (Demo) has nothing to say of production; a retired one need not say how to run.
-func (a *App) readRuns(r *reader, known []string) {
-	if a.Status != Demo {
-		a.run = r.run(known, true, a.Status == Retired)
-	}
-	a.runs = map[string]Run{}
-	r.each("variant", true, func(label string, b *reader) {
-		if label != Native {
-			b.diags.at(b.where, "unknown variant %q%s (production is what the manifest itself says)", label, didYouMean(label, []string{Native}))
-		}
-		a.runs[label] = b.run(known, false, false)
-	})
-	if native, ok := a.runs[Native]; a.Status == Demo {
-		a.run = native
-		if !ok {
-			r.diags.at(r.where, `variant "native" { … } is missing: an application of status demo runs in no other way`)
-		}
-	}
-}
-
-// run reads what a variant says for itself. known are the keys of the instance's Nomad Variable.
-func (r *reader) run(known []string, production, retired bool) Run {
+// run reads how the application runs. known are the keys of the instance's Nomad Variable. A retired one need not say it.
+func (r *reader) run(known []string, retired bool) Run {
 	var run Run
 	run.Version = r.text("version", like(version, "must be a full version, as 3.3.1"))
 	run.Tasks = r.list("tasks", like(taskName, "must hold names of tasks"))
@@ -63,9 +42,7 @@ func (r *reader) run(known []string, production, retired bool) Run {
 	r.each("volume", false, func(_ string, b *reader) {
 		run.Volume = Volume{UID: b.number("uid", 0, 65535, -1), GID: b.number("gid", 0, 65535, -1)}
 	})
-	if production {
-		r.images(&run)
-	}
+	r.images(&run)
 	r.setups(&run, known)
 	r.checks(&run, known)
 	r.usages(&run, known)
@@ -153,12 +130,15 @@ func (r *reader) checks(run *Run, known []string) {
 	known = append([]string{object}, known...)
 	bodies := map[string]*reader{}
 	r.each("check", true, func(label string, b *reader) {
-		if label != "write" && label != "read" {
-			b.diags.at(b.where, `a check is "write" or "read", not %q`, label)
+		if label != "write" && label != "read" && label != "opening" {
+			b.diags.at(b.where, `a check is "write", "read" or "opening", not %q`, label)
 		}
 		bodies[label] = b
 		b.blocks = append(b.blocks, "request") // read below, in order
 	})
+	if b := bodies["opening"]; b != nil {
+		run.Check.Opening = b.requests(known)
+	}
 	if b := bodies["write"]; b != nil {
 		run.Check.Write = b.requests(known)
 		for _, q := range run.Check.Write {
@@ -174,7 +154,8 @@ func (r *reader) checks(run *Run, known []string) {
 		run.Check.Read = b.requests(known)
 	}
 	for label, b := range bodies {
-		if len(run.Check.Write) == 0 && label == "write" || len(run.Check.Read) == 0 && label == "read" {
+		if len(run.Check.Write) == 0 && label == "write" || len(run.Check.Read) == 0 && label == "read" ||
+			len(run.Check.Opening) == 0 && label == "opening" {
 			b.diags.at(b.where, "check %q has no request", label)
 		}
 	}

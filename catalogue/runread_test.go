@@ -63,7 +63,7 @@ func TestRunIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	app, _ := c.App("toy")
-	run := app.Run(Production)
+	run := app.Run()
 	if run.Postgres.Version != 15 || run.Images["toy"].Reference != "docker.io/library/toy:1.2.3" || app.Includes["polls"].In("en") != "Polls" {
 		t.Errorf("%+v", run)
 	}
@@ -99,7 +99,7 @@ func TestMalformedRunsNameTheirPlace(t *testing.T) {
 		{"setup of no task", `task    = "toy"`, `task    = "tyo"`, `"tyo"`, "names no task"},
 		{"setup without command", "  command = [\"toy\", \"set\", \"lang\", \"fr\", \"fr\"]\n", "", `"language"`, "command is missing"},
 		{"command is a text", `["toy", "set", "lang", "fr", "fr"]`, `"toy set"`, `"toy set"`, "list of texts"},
-		{"other check", `check "read"`, `check "delete"`, `"delete"`, `a check is "write" or "read"`},
+		{"other check", `check "read"`, `check "delete"`, `"delete"`, `a check is "write", "read" or "opening"`},
 		{"only written", "check \"read\" {\n  request \"read\" {\n    path     = \"/objects/{object}?token={token}\"\n    contains = \"{object}\"\n  }\n}\n",
 			"", `"write"`, "nobody would see"},
 		{"nothing in a check", "  request \"read\" {\n    path     = \"/objects/{object}?token={token}\"\n    contains = \"{object}\"\n  }\n", "",
@@ -125,7 +125,6 @@ func TestMalformedRunsNameTheirPlace(t *testing.T) {
 		{"retired without a way out", `"stable"`, `"retired"`, `"retired"`, "replaced_by"},
 		{"replaced by nothing", `"stable"`, "\"retired\"\nreplaced_by = \"nothing\"", `"nothing"`, "no other application"},
 		{"replaced though not retired", `"stable"`, "\"stable\"\nreplaced_by = \"etherpad\"", `replaced_by =`, "is for retired"},
-		{"demo without a native variant", `"stable"`, `"demo"`, "", "runs in no other way"},
 		{"secret format", `length = 32`, "length = 32\n  format = \"hexa\"", `"hexa"`, `did you mean "hex"?`},
 		{"docs", `quota = "volume"`, "quota = \"volume\"\ndocs = [\"ftp://x\"]", `"ftp://x"`, "https addresses"},
 		{"quota", `"volume"`, `"volumes"`, `"volumes"`, `did you mean "volume"?`},

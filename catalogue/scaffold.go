@@ -82,7 +82,7 @@ func (c *Catalogue) Scaffold(d Draft) (map[string]string, error) {
 		Plans, Keys     []string
 	}{d, v, backup, plans, keys}
 	files := map[string]string{}
-	for name, text := range map[string]string{manifestFile: scaffoldManifest, jobFile(Production): scaffoldJob} {
+	for name, text := range map[string]string{manifestFile: scaffoldManifest, jobFile: scaffoldJob} {
 		t, err := template.New(name).Delims("<<", ">>").Funcs(template.FuncMap{"upper": strings.ToUpper}).Parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("template of %s: %w", name, err)

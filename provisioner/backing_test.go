@@ -41,7 +41,7 @@ func newBench(t testing.TB, servers ...*account) *bench {
 	s := storetest.Open(t, storetest.SQLite(t), clock.With)
 	b := &bench{t: t, clock: clock, cluster: &variables{cutter: steps, jobs: map[string]map[string]string{}}, steps: steps}
 	b.Provisioner = &Provisioner{
-		Store: s, Catalogue: apps, Cluster: b.cluster, Log: slog.New(slog.DiscardHandler), Now: clock.Now, Options: Options{Variant: catalogue.Production},
+		Store: s, Catalogue: apps, Cluster: b.cluster, Log: slog.New(slog.DiscardHandler), Now: clock.Now, Options: Options{},
 	}
 	for _, server := range servers {
 		server.cutter = steps

@@ -29,7 +29,7 @@ func (p *Provisioner) backing(ctx context.Context, run work.Run) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		wish := app.Run(p.Options.Variant)
+		wish := app.Run()
 		for _, service := range wish.Needs {
 			b, err := p.ensureBacking(ctx, i, service, wish)
 			if err != nil {
@@ -191,7 +191,7 @@ func (p *Provisioner) grant(h held) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	return wishes(Grant{Instance: h.InstanceID, Name: h.Name, SetAside: h.SetAside}, app.Run(p.Options.Variant)), nil
+	return wishes(Grant{Instance: h.InstanceID, Name: h.Name, SetAside: h.SetAside}, app.Run()), nil
 }
 
 // next is the suffix of a key that holds the value to come.

@@ -10,12 +10,13 @@ import (
 // capacityPause is how often the cluster is looked at.
 const capacityPause = time.Minute
 
-// Capacity says what the cluster has and who holds it now.
+// Capacity returns what the nodes that can run applications have, and what is held there now.
 func (p *Provisioner) Capacity(ctx context.Context) (hosting.Capacity, error) {
 	nodes, err := p.nodes(ctx)
 	if err != nil {
 		return hosting.Capacity{}, err
 	}
+	nodes = p.useful(nodes)
 	c := hosting.Capacity{Cluster: p.Options.ClusterName, Nodes: len(nodes), SeenAt: p.Now()}
 	for _, n := range nodes {
 		c.Allocatable = c.Allocatable.Plus(n.Total)

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/provisioner"
 	"framagit.org/frama/frama/services/control"
 	"framagit.org/frama/frama/services/hosting"
@@ -24,7 +23,7 @@ var pad = hosting.Resources{CPU: 100, Memory: 128, Disk: 100}
 
 // node is a node with room for n pads, and what allocations hold there.
 func node(name string, n int, held ...provisioner.Held) provisioner.Node {
-	return provisioner.Node{ID: name, Name: name, Address: "192.0.2.1", Held: held,
+	return provisioner.Node{ID: name, Name: name, Held: held,
 		Total: hosting.Resources{CPU: n * pad.CPU, Memory: n * pad.Memory, Disk: n * pad.Disk}}
 }
 
@@ -41,7 +40,7 @@ func (w *world) placedOn(names ...string) (nodes []string) {
 // another has.
 func TestPlacesThatRaceForTheLastRoomOfANode(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, dsn string) {
-		w := newWorldOn(t, dsn, catalogue.Native, "pads")
+		w := newWorldOn(t, dsn, "pads")
 		const spaces, room = 6, 3
 		w.cluster.nodes = []provisioner.Node{node("n1", 2), node("n2", 1)}
 		var names []string
@@ -83,7 +82,7 @@ func TestPlacesThatRaceForTheLastRoomOfANode(t *testing.T) {
 
 // An instance counts once, whether its job runs or not, and what is not frama's counts as it is.
 func TestWhatNodesHaveLeft(t *testing.T) {
-	w := newWorld(t, catalogue.Native, "pads")
+	w := newWorld(t, "pads")
 	first := w.approved("premier", "pads")
 	w.cluster.nodes = []provisioner.Node{node("n1", 2)}
 	w.work("premier")
@@ -117,7 +116,7 @@ func TestWhatNodesHaveLeft(t *testing.T) {
 }
 
 func TestOvercommitOnANode(t *testing.T) {
-	w := newWorld(t, catalogue.Native, "pads")
+	w := newWorld(t, "pads")
 	w.p.Options.Overcommit = hosting.Overcommit{CPU: 4, Memory: 1.5}
 	three := node("n1", 2)
 	three.Total.Disk = 3 * pad.Disk // is never promised twice
@@ -138,7 +137,7 @@ func TestOvercommitOnANode(t *testing.T) {
 
 // Another plan makes volumes and jobs larger, once the node has room, and leaves the rest of the space as it is.
 func TestResize(t *testing.T) {
-	w := newWorld(t, catalogue.Native, "pads")
+	w := newWorld(t, "pads")
 	w.approved("lilas", "pads")
 	w.cluster.nodes = []provisioner.Node{node("n1", 1)}
 	w.work("lilas")

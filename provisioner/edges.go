@@ -54,7 +54,7 @@ func (p *Provisioner) writes(r store.EdgeRoute) []string {
 		return nil
 	}
 	app, _ := p.Catalogue.App(r.App)
-	return app.Run(p.Options.Variant).Enforce.Writes
+	return app.Run().Enforce.Writes
 }
 
 // EdgeReported notes what an ingress agent says it serves.

@@ -71,7 +71,7 @@ func newEnforcer(p *Provisioner) *enforcer {
 // task is what is to be done about an instance.
 type task struct {
 	hosting.Instance
-	told *store.Told // its limits, when the application was told others; nil when it was not
+	told *told // what it may use now, when the application was told something else; nil when it was not
 }
 
 // round begins all that is to be done now, and does not wait for its end.
@@ -129,16 +129,21 @@ func (e *enforcer) tasks(ctx context.Context) (tasks []task, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if app.Run(e.Options.Variant).Enforce.Tell.Nothing() {
+		if app.Run().Enforce.Tell.Nothing() {
 			continue
 		}
 		err = e.paged(ctx, func(tx *store.Tx, after string) (last string, n int, err error) {
-			batch, err := tx.InstancesToTell(app.Name, after, settleBatch)
-			for _, t := range batch {
-				add(t.Instance).told = &t
-				last = t.Instance.ID
+			batch, err := tx.InstancesOfApp(app.Name, after, settleBatch)
+			if err != nil || len(batch) == 0 {
+				return "", 0, err
 			}
-			return last, len(batch), err
+			tell, err := e.limits(tx, app, batch)
+			for n, i := range batch {
+				if err == nil && tell[n].key() != i.Growth.ToldLimit {
+					add(i).told = &tell[n]
+				}
+			}
+			return batch[len(batch)-1].ID, len(batch), err
 		})
 	}
 	return tasks, err
@@ -253,7 +258,7 @@ func (e *enforcer) settle(ctx context.Context, t task) error {
 		if err := e.means.tell(ctx, t.Instance, app, *t.told); err != nil {
 			return e.undone(ctx, t.Instance, fmt.Errorf("it was not told its limits: %w", err))
 		}
-		err := e.Store.Write(ctx, func(tx *store.Tx) error { return tx.ToldLimit(t.ID, t.told.Limit) })
+		err := e.Store.Write(ctx, func(tx *store.Tx) error { return tx.ToldLimit(t.ID, t.told.key()) })
 		if err != nil || !t.Growth.Unsettled() {
 			return err
 		}

@@ -69,7 +69,7 @@ type enforcing struct {
 }
 
 func newEnforcing(t *testing.T) *enforcing {
-	w := newWorld(t, catalogue.Native, "polls", "events", "cloud", "site", "wiki")
+	w := newWorld(t, "polls", "events", "cloud", "site", "wiki")
 	e := &enforcing{world: w, cluster: &obedient{paper: w.cluster, begun: time.Unix(1, 0)}, clock: time.Now()}
 	w.p.Cluster, w.p.Now = e.cluster, func() time.Time { return e.clock }
 	w.p.Requests = func(_ context.Context, i hosting.Instance, list []catalogue.Request) error {
@@ -487,31 +487,57 @@ func TestTheIngressWaitsForNoApplication(t *testing.T) {
 
 func TestApplicationsAreToldTheirLimits(t *testing.T) {
 	e := newEnforcing(t)
-	i := e.opened("lilas", "cloud")
-	limit := func(metric string, most, used int64, stops bool) {
-		q := hosting.Quota{SpaceID: i.SpaceID, Metric: metric, Limit: most, Used: used, Level: hosting.LevelOK, Told: hosting.LevelOK}
-		if stops {
-			q.Level, q.StopsAt = hosting.LevelFull, time.Unix(1, 0)
-		}
-		e.write(func(tx *store.Tx) error { return tx.SaveQuotas([]hosting.Quota{q}) })
-	}
+	i := e.opened("lilas", "cloud") // with a volume of 10 GiB, of which it keeps 1 GiB
 	last := func() []string {
 		if n := len(e.paper().execs); n > 0 {
 			return e.paper().execs[n-1][2:]
 		}
 		return nil
 	}
+	saved := func(q hosting.Quota) {
+		q.SpaceID, q.Level, q.Told = i.SpaceID, hosting.LevelOK, hosting.LevelOK
+		e.write(func(tx *store.Tx) error { return tx.SaveQuotas([]hosting.Quota{q}) })
+	}
+	limit := func(metric string, most, used int64, stops bool) {
+		q := hosting.Quota{Metric: metric, Limit: most, Used: used}
+		if stops {
+			q.StopsAt, q.GraceEnds = time.Unix(1, 0), time.Unix(1, 0)
+		}
+		saved(q)
+	}
+	const gib = 1 << 30
 	e.is(i, "")
 	e.same("before it was weighed", last(), []string(nil))
-	limit(hosting.MetricStorage, 5<<30+7, 0, false)
+	limit(hosting.MetricStorage, 4*gib, 0, false)
 	e.is(i, "")
-	e.same("told", last(), []string{"limit", "5120", "5368709127", "1000000000"})
+	e.same("told where growth stops at once", last(), []string{"limit", "5120", "5368709120", "1000000000"})
 	e.is(i, "")
 	e.same("told once", len(e.paper().execs), 1)
-	limit(hosting.MetricAccounts, 50, 0, false)
+	for _, c := range []struct {
+		what string
+		q    hosting.Quota
+		mib  string
+	}{
+		{"a smaller limit, in the days of grace", hosting.Quota{Limit: 3 * gib, Used: 3*gib + 1, StopsAt: time.Now().Add(time.Hour), GraceEnds: time.Now().Add(time.Hour)}, "3584"},
+		{"far beyond it, in the days of grace", hosting.Quota{Limit: gib, Used: 3 * gib, StopsAt: time.Now().Add(time.Hour), GraceEnds: time.Now().Add(time.Hour)}, "9216"},
+		{"once growth is stopped", hosting.Quota{Limit: 3 * gib, Used: 3 * gib, StopsAt: time.Unix(1, 0), GraceEnds: time.Unix(1, 0)}, "2048"},
+		{"more than the volume holds", hosting.Quota{Limit: 100 * gib}, "9216"},
+		{"no limit", hosting.Quota{Limit: hosting.Unlimited}, "9216"},
+		{"less than it keeps for itself", hosting.Quota{Limit: gib / 4}, "0"},
+	} {
+		c.q.Metric = hosting.MetricStorage
+		saved(c.q)
+		e.is(i, "")
+		e.same(c.what, last()[1], c.mib)
+	}
+	before := len(e.paper().execs)
+	limit(hosting.MetricAccounts, 40, 0, false)
 	limit(hosting.MetricStorage, hosting.Unlimited, 0, false)
 	e.is(i, "")
-	e.same("told anew", last(), []string{"limit", "8589934591", "9007199254740991", "50"})
+	e.same("told anew", last(), []string{"limit", "9216", "9663676416", "60"})
+	e.write(func(tx *store.Tx) error { return tx.VolumeSized(i.ID, 20480) })
+	e.is(i, "")
+	e.same("a larger volume", last(), []string{"limit", "19456", "20401094656", "60"})
 	e.same("audit", len(e.audited()), 0)
 
 	// It keeps to what it was told by itself.
@@ -526,7 +552,7 @@ func TestApplicationsAreToldTheirLimits(t *testing.T) {
 	e.is(i, "app-instance")
 	e.want(i, false)
 	e.is(i, "")
-	e.same("commands", len(e.paper().execs), 2)
+	e.same("commands", len(e.paper().execs), before+3)
 
 	// One that does not listen.
 	e.paper().exec = func(ctx context.Context, _ int, _ []string) (int, string, error) {
@@ -535,7 +561,7 @@ func TestApplicationsAreToldTheirLimits(t *testing.T) {
 	}
 	const problem = "it was not told its limits: the command in task app did not end within 50ms: see what the task of job lilas-with-limits " +
 		"does (nomad alloc logs)"
-	limit(hosting.MetricAccounts, 60, 50, false)
+	limit(hosting.MetricAccounts, 80, 50, false)
 	e.is(i, problem)
 	e.want(i, true)
 	e.is(i, problem)
@@ -547,7 +573,7 @@ func TestApplicationsAreToldTheirLimits(t *testing.T) {
 	e.paper().exec = nil
 	e.clock = e.clock.Add(time.Hour)
 	e.is(i, "app-instance")
-	e.same("told", last(), []string{"limit", "8589934591", "9007199254740991", "60"})
+	e.same("told", last(), []string{"limit", "19456", "20401094656", "120"})
 	e.want(i, false)
 	e.is(i, "")
 }

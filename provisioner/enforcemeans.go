@@ -12,7 +12,6 @@ import (
 
 	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/services/hosting"
-	"framagit.org/frama/frama/services/store"
 )
 
 // means are what can be done to an application so that it takes no more. All of it may be repeated without harm.
@@ -29,7 +28,7 @@ func newMeans(p *Provisioner) means {
 
 // stop makes the application take no more.
 func (m means) stop(ctx context.Context, i hosting.Instance, app catalogue.App) error {
-	enforce := app.Run(m.Options.Variant).Enforce
+	enforce := app.Run().Enforce
 	if enforce.Setting != "" {
 		switch reads, err := m.Cluster.ReadsSecret(ctx, i.Job, enforce.Setting); {
 		case err != nil:
@@ -47,7 +46,7 @@ func (m means) stop(ctx context.Context, i hosting.Instance, app catalogue.App) 
 
 // allow undoes it.
 func (m means) allow(ctx context.Context, i hosting.Instance, app catalogue.App) error {
-	enforce := app.Run(m.Options.Variant).Enforce
+	enforce := app.Run().Enforce
 	if enforce.Setting != "" {
 		if err := m.set(ctx, i, app, enforce.Setting, "false"); err != nil {
 			return err
@@ -56,30 +55,16 @@ func (m means) allow(ctx context.Context, i hosting.Instance, app catalogue.App)
 	return m.do(ctx, i, app, enforce.Allow)
 }
 
-// What an application is told where its space has no limit: more than anybody has, and a number that every program can hold
-// exactly (2^53-1 bytes).
-const (
-	endlessBytes    = 1<<53 - 1
-	endlessAccounts = 1_000_000_000
-)
-
 // tell tells the application the limits of its space.
-func (m means) tell(ctx context.Context, i hosting.Instance, app catalogue.App, t store.Told) error {
-	storage, accounts := t.Storage, t.Accounts
-	if storage < 0 {
-		storage = endlessBytes
-	}
-	if accounts < 0 {
-		accounts = endlessAccounts
-	}
-	fill := strings.NewReplacer("{storage_bytes}", strconv.FormatInt(storage, 10), "{storage_mib}", strconv.FormatInt(storage>>20, 10),
-		"{accounts}", strconv.FormatInt(accounts, 10)).Replace
-	told := app.Run(m.Options.Variant).Enforce.Tell
-	act := catalogue.Act{Task: told.Task, User: told.User}
-	for _, word := range told.Command {
+func (m means) tell(ctx context.Context, i hosting.Instance, app catalogue.App, t told) error {
+	fill := strings.NewReplacer("{storage_bytes}", strconv.FormatInt(t.storage, 10), "{storage_mib}", strconv.FormatInt(t.storage>>20, 10),
+		"{accounts}", strconv.FormatInt(t.accounts, 10)).Replace
+	how := app.Run().Enforce.Tell
+	act := catalogue.Act{Task: how.Task, User: how.User}
+	for _, word := range how.Command {
 		act.Command = append(act.Command, fill(word))
 	}
-	for _, q := range told.Requests {
+	for _, q := range how.Requests {
 		q.Path, q.Body = fill(q.Path), fill(q.Body)
 		q.Headers = maps.Clone(q.Headers)
 		for name, value := range q.Headers {
@@ -168,6 +153,6 @@ func (m means) answers(ctx context.Context, i hosting.Instance, app catalogue.Ap
 	if m.Requests == nil {
 		return nil
 	}
-	health := app.Run(m.Options.Variant).Health
+	health := app.Run().Health
 	return m.setUpByRequests(ctx, i, []catalogue.Request{{Name: "health", Method: http.MethodGet, Path: health.Path, Status: health.Status}})
 }

@@ -15,7 +15,7 @@ import (
 // own says by which means of its own the application stops to grow, or "" when only the ingress can. One that knows its
 // limits keeps to them by itself: that covers those limits, and no others.
 func (e *enforcer) own(tx *store.Tx, i hosting.Instance, app catalogue.App) (string, error) {
-	enforce := app.Run(e.Options.Variant).Enforce
+	enforce := app.Run().Enforce
 	switch {
 	case acts(enforce):
 		return app.Quota, nil

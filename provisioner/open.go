@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -152,20 +151,13 @@ func (p *Provisioner) route(ctx context.Context, run work.Run) (any, error) {
 
 // addresses returns where the ingress reaches each instance.
 func (p *Provisioner) addresses(ctx context.Context, instances []hosting.Instance) (map[string]string, error) {
-	nodes, err := p.Cluster.Nodes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	at := map[string]string{}
-	for _, n := range nodes {
-		at[n.ID] = n.Address
-	}
 	out := map[string]string{}
 	for _, i := range instances {
-		if at[i.Node] == "" {
-			return nil, &TemporaryError{Reason: fmt.Sprintf("node %s is not ready: bring it back", i.Node)}
+		address, err := p.Cluster.Address(ctx, i.Job)
+		if err != nil {
+			return nil, fmt.Errorf("address of %s: %w", i.Kind, err)
 		}
-		out[i.ID] = net.JoinHostPort(at[i.Node], strconv.Itoa(i.Port))
+		out[i.ID] = address
 	}
 	return out, nil
 }
@@ -181,7 +173,7 @@ func (p *Provisioner) probe(ctx context.Context, run work.Run) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		health := app.Run(p.Options.Variant).Health
+		health := app.Run().Health
 		if problem := p.ask(ctx, p.Options.URL(i.Host)+health.Path, health.Status); problem != "" {
 			return nil, work.Later(500*time.Millisecond, fmt.Sprintf("%s does not answer through the ingress yet: %s", i.Host, problem))
 		}
@@ -216,6 +208,11 @@ func (p *Provisioner) activate(ctx context.Context, run work.Run) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.space.State != hosting.SpaceActive {
+		if err := p.readyToOpen(ctx, s.instances); err != nil {
+			return nil, err
+		}
+	}
 	return nil, p.Store.Write(ctx, func(tx *store.Tx) error {
 		moved, err := tx.MoveSpace(s.space.ID, hosting.SpaceActive)
 		if err != nil || !moved {
@@ -229,6 +226,25 @@ func (p *Provisioner) activate(ctx context.Context, run work.Run) (any, error) {
 		}
 		return p.welcome(tx, s)
 	})
+}
+
+// readyToOpen asks instances for proof that their first start went to its end: one that was interrupted answers its health
+// page, and has no administrator. Nobody can sign in yet who could have changed anything.
+func (p *Provisioner) readyToOpen(ctx context.Context, instances []hosting.Instance) error {
+	for _, i := range instances {
+		app, err := p.app(i)
+		if err != nil {
+			return err
+		}
+		opening := app.Run().Check.Opening
+		if len(opening) == 0 {
+			continue
+		}
+		if err := p.setUpByRequests(ctx, i, opening); err != nil {
+			return fmt.Errorf("%s is not ready to open: its installation may be incomplete (nomad alloc logs of job %s): %w", i.Kind, i.Job, err)
+		}
+	}
+	return nil
 }
 
 // welcome writes the mail that lists what the space has, and what it shares with others.

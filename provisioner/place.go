@@ -27,6 +27,10 @@ func (p *Provisioner) place(ctx context.Context, run work.Run) (any, error) {
 	if len(s.instances) == 0 {
 		return nil, nil // all it has is shared
 	}
+	drivers, err := p.driversOf(s.instances)
+	if err != nil {
+		return nil, err
+	}
 	nodes, err := p.nodes(ctx)
 	if err != nil {
 		return nil, err
@@ -47,7 +51,7 @@ func (p *Provisioner) place(ctx context.Context, run work.Run) (any, error) {
 		if err != nil {
 			return err
 		}
-		chosen, err = p.chooseNode(nodes, instances, reserved)
+		chosen, err = p.chooseNode(nodes, instances, reserved, drivers)
 		if err != nil {
 			return err
 		}
@@ -102,9 +106,9 @@ func (p *Provisioner) free(n seenNode, reserved hosting.Resources) hosting.Resou
 	return hosting.Resources{CPU: most.CPU - reserved.CPU, Memory: most.Memory - reserved.Memory, Disk: most.Disk - reserved.Disk}
 }
 
-// chooseNode picks the node where most memory is left among those with room for every instance; the node that
-// instances are already on wins.
-func (p *Provisioner) chooseNode(nodes []seenNode, instances []hosting.Instance, reserved map[string]hosting.Resources) (Node, error) {
+// chooseNode picks the node where most memory is left among those with healthy drivers and room for every instance; the
+// node that instances are already on wins.
+func (p *Provisioner) chooseNode(nodes []seenNode, instances []hosting.Instance, reserved map[string]hosting.Resources, drivers []string) (Node, error) {
 	var need hosting.Resources
 	for _, i := range instances {
 		if i.Node != "" {
@@ -119,6 +123,10 @@ func (p *Provisioner) chooseNode(nodes []seenNode, instances []hosting.Instance,
 	if len(nodes) == 0 {
 		return Node{}, &TemporaryError{After: 10 * time.Second,
 			Reason: "no node of the cluster is ready: start a Nomad client, or make one eligible (nomad node eligibility -enable)"}
+	}
+	nodes, err := running(nodes, drivers)
+	if err != nil {
+		return Node{}, err
 	}
 	var best Node
 	var free, bestFree, most hosting.Resources

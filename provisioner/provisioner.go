@@ -35,6 +35,8 @@ type Cluster interface {
 	// RemoveJob forgets a job that frama registered for the instance, so that it can be registered afresh. Volumes and
 	// secrets stay. A job that is gone already is no error.
 	RemoveJob(ctx context.Context, job, instance string) error
+	// Address returns where the port http of the job's running allocation is published, as host:port.
+	Address(ctx context.Context, job string) (string, error)
 	// Exec runs a command inside a running task of the job and returns its exit status and the end of what it wrote, which
 	// may hold secrets. When ctx ends before it does, the command may go on in the task.
 	Exec(ctx context.Context, job, task string, command []string) (code int, output string, err error)
@@ -46,8 +48,8 @@ type Cluster interface {
 type Node struct {
 	ID      string
 	Name    string
-	Address string // IP the ingress reaches its ports at
 	Class   string
+	Drivers []string          // healthy task drivers, sorted; nil when the cluster does not tell
 	Total   hosting.Resources // what it has for jobs, without what it keeps for itself
 	Held    []Held            // by allocations, of anybody
 	// UsedPorts are the static ports that jobs hold on the node.
@@ -83,6 +85,11 @@ type Job struct {
 	CPU        int            // MHz
 	Memory     int            // MiB
 	MemoryMax  int            // MiB, 0 for none
+	// What containers may reach, and which capabilities they keep: the application's manifest says both. Nothing where empty.
+	Egress       string
+	Capabilities []string
+	// Images are those whose digest the manifest names, by task, as registry/name:tag@sha256:….
+	Images map[string]string
 }
 
 // JobState is a summary of what the scheduler does with a job.
@@ -101,6 +108,8 @@ type JobHealth struct {
 	State  JobState
 	Reason string    // for people; never holds a secret
 	Since  time.Time // when the job was submitted or last placed, whichever is later; zero when it is unknown
+	// Within is how long the job itself gives an allocation to become healthy, zero when it is unknown.
+	Within time.Duration
 	// Begun is when a task of the running allocation was last started, or told to read its files again; by the node's clock, and
 	// zero when it is unknown.
 	Begun time.Time

@@ -18,12 +18,21 @@ import (
 // is left is to wait for room on the very node that holds the data, and to make volumes and jobs so. The applications go on
 // meanwhile, and restart once with their new size.
 func (p *Provisioner) resizing() work.Definition {
-	do := map[string]work.Func{"room": p.roomToGrow, "secrets": p.secrets, "volumes": p.volumes, "jobs": p.jobs, "healthy": p.healthy}
+	do := map[string]work.Func{"room": p.roomToGrow, "secrets": p.renewSecrets, "volumes": p.volumes, "jobs": p.jobs, "healthy": p.healthy}
 	def := work.Definition{Kind: control.RunResize, Version: control.RunResizeVersion}
 	for _, name := range control.ResizeSteps() {
 		def.Steps = append(def.Steps, work.Named{Name: name, Do: p.patiently(do[name])})
 	}
 	return def
+}
+
+// renewSecrets puts into the jobs' variables what a newer frama or catalogue gives them beside what they have: the job that is
+// registered next may read it.
+func (p *Provisioner) renewSecrets(ctx context.Context, run work.Run) (any, error) {
+	if _, err := p.secrets(ctx, run); err != nil {
+		return nil, err
+	}
+	return p.backing(ctx, run)
 }
 
 // roomToGrow waits until the space's node has what its instances were promised. The cluster had room when the plan was

@@ -33,7 +33,7 @@ func (p *Provisioner) setup(ctx context.Context, run work.Run) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		steps := app.Run(p.Options.Variant).Setup
+		steps := app.Run().Setup
 		if len(steps) == 0 {
 			continue
 		}

@@ -15,7 +15,7 @@ import (
 
 // settling is a world with an approved space whose application has a setup of two commands and a request.
 func settling(t *testing.T) (w *world, requests *[]string) {
-	w = newWorld(t, catalogue.Native, "wiki")
+	w = newWorld(t, "wiki")
 	requests = &[]string{}
 	w.p.Requests = func(_ context.Context, i hosting.Instance, list []catalogue.Request) error {
 		*requests = append(*requests, i.Host+" at "+i.Address+list[0].Path)
@@ -37,7 +37,7 @@ func TestSetup(t *testing.T) {
 	if !reflect.DeepEqual(w.cluster.execs, want) {
 		t.Errorf("commands:\n got %q\nwant %q", w.cluster.execs, want)
 	}
-	if want := []string{"lilas-wiki.example.org at 192.0.2.1:10000/greet"}; !reflect.DeepEqual(*requests, want) {
+	if want := []string{"lilas-wiki.example.org at 192.0.2.1:10000/greet", "lilas-wiki.example.org at 192.0.2.1:10000/me"}; !reflect.DeepEqual(*requests, want) {
 		t.Errorf("requests %v, want %v", *requests, want)
 	}
 }

@@ -32,7 +32,7 @@ func (w *world) letters(template string) map[string]store.Mail {
 }
 
 func TestASpaceThatOnlySharesBecomesActive(t *testing.T) {
-	w := newWorld(t, catalogue.Native, "lists", "pads")
+	w := newWorld(t, "lists", "pads")
 	w.approved("lilas", "lists")
 
 	v := w.work("lilas")
@@ -80,9 +80,10 @@ func TestASpaceThatOnlySharesBecomesActive(t *testing.T) {
 }
 
 func TestWhatASpaceWaitsForWhenTheSharedInstanceFails(t *testing.T) {
-	w := newWorld(t, catalogue.Native, "lists")
+	w := newWorld(t, "lists")
 	w.approved("lilas", "lists")
-	w.p.Options.Variant = "none" // the host's space cannot be provisioned
+	images := w.p.Catalogue
+	w.p.Catalogue = images.WithImages(catalogue.Images{NoPull: true}) // the host's space cannot be provisioned
 	if v := w.work("lists"); v.Space.State != hosting.SpaceFailed {
 		t.Fatalf("the host's space is %s at %+v", v.Space.State, step(v))
 	}
@@ -90,7 +91,7 @@ func TestWhatASpaceWaitsForWhenTheSharedInstanceFails(t *testing.T) {
 	if s := step(v); s.State != work.StepWaiting || !strings.Contains(s.Message, "frama provision commons-one-for-all") {
 		t.Errorf("it waits for %q", s.Message)
 	}
-	w.p.Options.Variant = catalogue.Native
+	w.p.Catalogue = images
 	if err := w.RetryRun(t.Context(), operator, w.space("lists").LastRun().ID); err != nil {
 		t.Fatal(err)
 	}
@@ -104,19 +105,20 @@ func TestWhatASpaceWaitsForWhenTheSharedInstanceFails(t *testing.T) {
 
 // Spaces that wait for a shared instance ask seldom, since they may be many; once it is open they go on at once.
 func TestWhoeverWaitsIsWoken(t *testing.T) {
-	w := newWorld(t, catalogue.Native, "lists")
+	w := newWorld(t, "lists")
 	w.approved("lilas", "lists")
 	if wait := time.Until(w.work("lilas").LastRun().NotBefore); wait < 3*time.Second {
 		t.Errorf("it asks again in %s", wait)
 	}
-	w.p.Options.Variant = "none"
+	images := w.p.Catalogue
+	w.p.Catalogue = images.WithImages(catalogue.Images{NoPull: true})
 	if v := w.work("lists"); v.Space.State != hosting.SpaceFailed {
 		t.Fatal(v.Space.State)
 	}
 	if wait := time.Until(w.work("lilas").LastRun().NotBefore); wait < 20*time.Second {
 		t.Errorf("of what waits for a person, it asks again in %s", wait)
 	}
-	w.p.Options.Variant = catalogue.Native
+	w.p.Catalogue = images
 	if err := w.RetryRun(t.Context(), operator, w.space("lists").LastRun().ID); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +131,7 @@ func TestWhoeverWaitsIsWoken(t *testing.T) {
 }
 
 func TestImagesThatTheHostBuilds(t *testing.T) {
-	w := newWorld(t, catalogue.Production, "forms")
+	w := newWorld(t, "forms")
 	w.approved("lilas", "forms")
 	v := w.work("lilas")
 	s := step(v)

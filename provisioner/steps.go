@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"framagit.org/frama/frama/catalogue"
@@ -36,7 +37,6 @@ type Provisioner struct {
 // Options are what provisioning needs to know of the configuration.
 type Options struct {
 	ClusterName string
-	Variant     string // of the jobs: catalogue.Production or catalogue.Native
 	Platform    string // base domain
 	PortMin     int    // static ports that instances get, inclusive
 	PortMax     int
@@ -49,6 +49,8 @@ type Options struct {
 	SetupWithin time.Duration
 	// Overcommit is how many times over what nodes have may be promised: jobs ask for so much less.
 	Overcommit hosting.Overcommit
+	// Ingress are the addresses and ranges that ingress nodes reach instances from.
+	Ingress []string
 	// Registry is where images are that the host builds itself; empty for none.
 	Registry string
 }
@@ -148,7 +150,7 @@ func (p *Provisioner) volumes(ctx context.Context, run work.Run) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		owner := app.Run(p.Options.Variant).Volume
+		owner := app.Run().Volume
 		err = p.Cluster.EnsureVolume(ctx, Volume{
 			Name: i.Volume, Node: i.Node, Instance: i.ID, CapacityMiB: i.Reserved.Disk, UID: owner.UID, GID: owner.GID,
 		})
@@ -196,7 +198,7 @@ func (p *Provisioner) jobs(ctx context.Context, run work.Run) (any, error) {
 			return nil, fmt.Errorf("job of %s: %w", i.Kind, err)
 		}
 		err = p.Store.Write(ctx, func(tx *store.Tx) error {
-			return tx.InstanceRegistered(i.ID, app.Version(p.Options.Variant))
+			return tx.InstanceRegistered(i.ID, app.Version())
 		})
 		if err != nil {
 			return nil, err
@@ -222,21 +224,30 @@ func (p *Provisioner) register(ctx context.Context, job Job) error {
 }
 
 func (p *Provisioner) job(space hosting.Space, i hosting.Instance, app catalogue.App) (Job, error) {
-	source, path, err := app.Job(p.Options.Variant)
+	source, path, err := app.Job()
 	if err != nil {
 		return Job{}, &RefusedError{Reason: err.Error()}
+	}
+	if lacking := app.Lacking(); len(lacking) > 0 {
+		return Job{}, &RefusedError{Reason: fmt.Sprintf("%s needs images that are not here: %s; build them with deploy/images/build, "+
+			"or allow pulling (catalogue.pull)", app.Name, strings.Join(lacking, ", "))}
 	}
 	if err := p.registryFor(app); err != nil {
 		return Job{}, err
 	}
+	if len(p.Options.Ingress) == 0 && catalogue.Declares(source, "ingress") {
+		return Job{}, &RefusedError{Reason: fmt.Sprintf("%s must know which addresses are the ingress's, or it would take all visitors for one: "+
+			"list those of the ingress nodes in edge.addresses, then retry", app.Name)}
+	}
 	size := p.asked(i.Reserved)
 	return Job{
 		ID: i.Job, SpaceID: space.ID, InstanceID: i.ID, Source: source, Path: path, Node: i.Node, Volume: i.Volume, Port: i.Port,
-		CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax,
+		CPU: size.CPU, Memory: size.Memory, MemoryMax: size.MemoryMax, Egress: app.Egress, Capabilities: app.Capabilities,
+		Images: app.Run().Pinned(p.Options.Registry),
 		Variables: map[string]any{
 			"job_id": i.Job, "host": i.Host, "url": p.Options.URL(i.Host), "port": i.Port, "volume": i.Volume,
 			"cpu": size.CPU, "memory": size.Memory, "memory_max": size.Limit(), "plan": space.Plan,
-			"registry": p.Options.Registry,
+			"registry": p.Options.Registry, "ingress": strings.Join(p.Options.Ingress, " "),
 		},
 	}, nil
 }
@@ -246,7 +257,7 @@ func (p *Provisioner) registryFor(app catalogue.App) error {
 	if p.Options.Registry != "" {
 		return nil
 	}
-	images := app.Run(p.Options.Variant).Images
+	images := app.Run().Images
 	for _, task := range slices.Sorted(maps.Keys(images)) {
 		if image := images[task]; image.Build != "" {
 			return &RefusedError{Reason: fmt.Sprintf("%s runs the image %s, which hosts build themselves: build it from %s, push it to "+
@@ -279,16 +290,30 @@ func (p *Provisioner) healthy(ctx context.Context, run work.Run) (any, error) {
 			// Capacity may come back in a week: the run waits as long as it takes, and says for what.
 			return nil, work.Later(5*time.Second, fmt.Sprintf("%s waits for room on the cluster: %s", i.Kind, health.Reason))
 		}
-		if step, ok := run.Current(); ok && p.overdue(step.StartedAt) && p.overdue(health.Since) {
-			return nil, work.Permanent(fmt.Errorf("%s is not healthy after %s: %s", i.Kind, p.Options.HealthyWithin, health.Reason))
+		within := p.healthyWithin(health)
+		if step, ok := run.Current(); ok && p.overdue(step.StartedAt, within) && p.overdue(health.Since, within) {
+			return nil, work.Permanent(fmt.Errorf("%s is not healthy after %s: %s", i.Kind, within, health.Reason))
 		}
 		return nil, work.Later(250*time.Millisecond, fmt.Sprintf("%s is starting %s", i.Kind, health.Reason))
 	}
 	return nil, nil
 }
 
-// overdue says whether an instance that began to start then should be healthy by now. Both the step's own beginning and
+// healthyMargin is what an instance gets beyond the time that its job gives it, so that the cluster is the first to give up:
+// it knows more of the reason.
+const healthyMargin = time.Minute
+
+// healthyWithin is how long an instance may take to become healthy: what the host says, or what its job says where that is
+// longer. A first start that installs may be slow, and must not be given up in the middle.
+func (p *Provisioner) healthyWithin(health JobHealth) time.Duration {
+	if health.Within == 0 {
+		return p.Options.HealthyWithin
+	}
+	return max(p.Options.HealthyWithin, health.Within+healthyMargin)
+}
+
+// overdue reports whether an instance that began to start then should be healthy by now. Both the step's own beginning and
 // what the cluster says must be long ago: a wait for room does not count, and neither does a clock that is off.
-func (p *Provisioner) overdue(since time.Time) bool {
-	return !since.IsZero() && p.Now().Sub(since) > p.Options.HealthyWithin
+func (p *Provisioner) overdue(since time.Time, within time.Duration) bool {
+	return !since.IsZero() && p.Now().Sub(since) > within
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,12 +37,12 @@ type world struct {
 // operator may do everything.
 var operator = hosting.Actor{Name: "test", Role: hosting.RoleAdmin}
 
-func newWorld(t *testing.T, variant string, offer ...string) *world {
+func newWorld(t *testing.T, offer ...string) *world {
 	t.Helper()
-	return newWorldOn(t, storetest.SQLite(t), variant, offer...)
+	return newWorldOn(t, storetest.SQLite(t), offer...)
 }
 
-func newWorldOn(t *testing.T, dsn, variant string, offer ...string) *world {
+func newWorldOn(t *testing.T, dsn string, offer ...string) *world {
 	t.Helper()
 	apps, err := catalogue.Load("testdata/catalogue")
 	if err != nil {
@@ -49,13 +51,13 @@ func newWorldOn(t *testing.T, dsn, variant string, offer ...string) *world {
 	w := &world{t: t, store: storetest.Open(t, dsn), cluster: &paper{},
 		links: auth.Links{Key: []byte(strings.Repeat("k", 32)), PublicURL: "https://host.example"}}
 	w.Control = control.New(w.store, apps, control.Options{
-		Variant: variant, Offer: offer, Cluster: "main", Platform: "example.org", PublicURL: w.links.PublicURL, HostName: "host", HostEmail: "hello@host.example",
+		Offer: offer, Cluster: "main", Platform: "example.org", PublicURL: w.links.PublicURL, HostName: "host", HostEmail: "hello@host.example",
 		CharterVersion: "1", LinkKey: w.links.Key, SessionTTL: time.Hour, Now: time.Now, NewID: storetest.NewID,
 	})
 	w.p = &provisioner.Provisioner{
 		Store: w.store, Catalogue: apps, Cluster: w.cluster, Issuer: paperIssuer{}, Probe: &http.Client{Transport: answers{}},
 		Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Options: provisioner.Options{ClusterName: "main", Variant: variant, Platform: "example.org", PortMin: 10000, PortMax: 10099,
+		Options: provisioner.Options{ClusterName: "main", Platform: "example.org", PortMin: 10000, PortMax: 10099,
 			URL: w.URL, MailDomain: "host.example", HealthyWithin: time.Minute},
 	}
 	if err := w.p.EdgeReported(t.Context(), "edge", 1<<40, ""); err != nil {
@@ -136,7 +138,7 @@ func (c *paper) Nodes(context.Context) ([]provisioner.Node, error) {
 	if len(c.nodes) > 0 {
 		return slices.Clone(c.nodes), nil
 	}
-	return []provisioner.Node{{ID: "n1", Name: "n1", Address: "192.0.2.1", Total: hosting.Resources{CPU: 9000, Memory: 9000, Disk: 90000}}}, nil
+	return []provisioner.Node{{ID: "n1", Name: "n1", Total: hosting.Resources{CPU: 9000, Memory: 9000, Disk: 90000}}}, nil
 }
 
 func (c *paper) EnsureSecrets(_ context.Context, job string, fixed map[string]string, generated map[string]func() string) error {
@@ -190,6 +192,17 @@ func (c *paper) JobHealth(_ context.Context, job string) (provisioner.JobHealth,
 		return provisioner.JobHealth{State: provisioner.JobHealthy}, nil
 	}
 	return provisioner.JobHealth{State: provisioner.JobMissing}, nil
+}
+
+func (c *paper) Address(_ context.Context, job string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, j := range slices.Backward(c.jobs) {
+		if j.ID == job {
+			return net.JoinHostPort("192.0.2.1", strconv.Itoa(j.Port)), nil
+		}
+	}
+	return "", &provisioner.TemporaryError{Reason: "no allocation runs"}
 }
 
 func (c *paper) Exec(ctx context.Context, job, task string, command []string) (int, string, error) {

@@ -15,8 +15,8 @@ import (
 type Earned struct {
 	App     string
 	Level   int
-	Variant string // that was tried: catalogue.Native, or catalogue.Production where nothing could be started
-	Version string // of that variant
+	Version string // that the catalogue names
+	Ran     string // version that ran, followed by " built" where its image was built on the machine; empty when nothing could be started
 	Next    string // what came of the next level: "not tried: …" or "failed: …"
 }
 
@@ -24,7 +24,7 @@ type Earned struct {
 func Write(c *catalogue.Catalogue, earned []Earned) string {
 	w := &writer{catalogue: c, earned: map[string]Earned{}}
 	for _, e := range earned {
-		if app, ok := c.App(e.App); ok && app.Version(e.Variant) == e.Version && app.Status != catalogue.Retired {
+		if app, ok := c.App(e.App); ok && app.Run().Version == e.Version && app.Status != catalogue.Retired {
 			w.earned[e.App] = e
 		}
 	}
@@ -111,7 +111,7 @@ func (w *writer) row(a catalogue.App) {
 	if a.Status != catalogue.Stable {
 		title += " (" + a.Status + ")"
 	}
-	w.line("| %s | %s | %s | %s | %s | %s | %s |", title, versions(a), license, tenancy(a), w.level(a), cell(tried), cell(not))
+	w.line("| %s | %s | %s | %s | %s | %s | %s |", title, a.Run().Version, license, tenancy(a), w.level(a), cell(tried), cell(not))
 }
 
 // level is the number in a table: a dash for what is retired, a question mark where no run has been.
@@ -123,11 +123,7 @@ func (w *writer) level(a catalogue.App) string {
 	case !known:
 		return "?"
 	}
-	text := fmt.Sprintf("**%d** %s", e.Level, Levels()[e.Level].Name)
-	if e.Level > 1 && a.Has(catalogue.Production) {
-		text += " as plain processes; in containers **1**"
-	}
-	return text
+	return fmt.Sprintf("**%d** %s", e.Level, Levels()[e.Level].Name)
 }
 
 // tried says what was tried of an application, and what was not.
@@ -138,16 +134,20 @@ func (w *writer) tried(a catalogue.App) (tried, not string) {
 		return "nothing", "offered to nobody any more"
 	case !known:
 		return "nothing yet", "no run since this version came in"
-	case !a.Has(catalogue.Native):
-		return "its job, by a cluster's planner", "everything else: no container ran on this machine"
+	case e.Ran == "":
+		return "its job, by a cluster's planner", "everything else: the machine had none of its images"
 	}
-	tried = a.Version(catalogue.Native) + " as plain processes"
+	version, built := strings.CutSuffix(e.Ran, BuiltHere)
+	tried = version + " in the image of its makers"
+	if built {
+		tried = version + " in an image built on the machine"
+	}
 	if e.Level < 2 {
 		tried = "its job, by a cluster's planner"
 	}
 	var missing []string
-	if a.Has(catalogue.Production) {
-		missing = append(missing, a.Version(catalogue.Production)+" in containers (its job only, by the planner)")
+	if built {
+		missing = append(missing, "the image that the job names")
 	}
 	for n := max(e.Level+1, 2); n < len(Levels()); n++ {
 		missing = append(missing, Levels()[n].Name)
@@ -155,15 +155,8 @@ func (w *writer) tried(a catalogue.App) (tried, not string) {
 	return tried, strings.Join(missing, "; ")
 }
 
-func versions(a catalogue.App) string {
-	switch {
-	case !a.Has(catalogue.Native):
-		return a.Version(catalogue.Production)
-	case !a.Has(catalogue.Production), a.Version(catalogue.Native) == a.Version(catalogue.Production):
-		return a.Version(catalogue.Native)
-	}
-	return a.Version(catalogue.Production) + "; as plain processes " + a.Version(catalogue.Native)
-}
+// BuiltHere marks a version that ran in an image built on the machine of the trial.
+const BuiltHere = " built"
 
 func tenancy(a catalogue.App) string {
 	if a.Tenancy == catalogue.Shared {
@@ -196,7 +189,7 @@ repeat it: ` + "`sudo frama catalogue test etherpad`" + `.`
 const afterLevels = `
 A level needs all below it. **?** means that no trial has been made of this version. Retired applications have a dash.
 
-The machine of the trials runs no containers. Applications that are packaged only as containers therefore stop at level 1
-here, however good they are: their job was checked, they were not started. Some applications also run as plain processes, sometimes in
-another version than the one that a host would run; the columns say which. What is marked *demo* stands in for
-applications in containers where there are none, and is never offered by a host.`
+Applications run in containers, as a host runs them. Where the machine of the trials reached no registry, images were built
+on it from Debian's, npm's and Go's packages (` + "`deploy/images`" + `), sometimes of another version than the one that the job names; the columns
+say which. Applications without such an image stop at level 1 there, however good they are: their job was checked, they
+were not started. What is marked *demo* stands in on machines of development, and is never offered by a host.`

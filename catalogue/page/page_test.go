@@ -54,7 +54,7 @@ func TestPublishedPage(t *testing.T) {
 	}
 	for _, a := range c.Apps() {
 		if a.Status != catalogue.Retired && !levels[a.Name] {
-			t.Errorf("no run has tried %s %s: run frama catalogue test %s --write docs/catalogue.md", a.Name, a.Version(catalogue.Production), a.Name)
+			t.Errorf("no run has tried %s %s: run frama catalogue test %s --write docs/catalogue.md", a.Name, a.Version(), a.Name)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func TestLevelsComeBack(t *testing.T) {
 	c := load(t)
 	etherpad, _ := c.App("etherpad")
 	earned := []page.Earned{
-		{App: "etherpad", Level: 6, Variant: catalogue.Native, Version: etherpad.Version(catalogue.Native), Next: "not tried: comes with | suspension\nsoon"},
+		{App: "etherpad", Level: 6, Version: etherpad.Version(), Ran: "1.8.14" + page.BuiltHere, Next: "not tried: comes with | suspension\nsoon"},
 	}
 	text := page.Write(c, earned)
 	back, err := page.Parse(text)
@@ -84,7 +84,7 @@ func TestLevelsComeBack(t *testing.T) {
 	if page.Write(c, back) != text {
 		t.Error("written again, the page is another")
 	}
-	for _, want := range []string{"**6** leaves nothing as plain processes; in containers **1**", "| **6** | [Etherpad](#etherpad) |", "as plain processes", "Level 7 (suspends) not tried: comes with | suspension soon."} {
+	for _, want := range []string{"**6** leaves nothing", "| **6** | [Etherpad](#etherpad) |", "1.8.14 in an image built on the machine", "the image that the job names", "Level 7 (suspends) not tried: comes with | suspension soon."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)
 		}
@@ -148,7 +148,7 @@ version = "1.0.0"
 	if err := os.WriteFile(filepath.Join(dir, "oldpad", "app.hcl"), []byte(manifest), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := page.Write(load(t, dir), []page.Earned{{App: "oldpad", Level: 1, Variant: catalogue.Production, Version: "1.0.0"}})
+	text := page.Write(load(t, dir), []page.Earned{{App: "oldpad", Level: 1, Version: "1.0.0"}})
 	for _, want := range []string{"[Old pad](#oldpad) (retired) | 1.0.0 | MIT | one association | – | nothing |", "[Etherpad](#etherpad) replaces it."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)

@@ -92,13 +92,9 @@ func permanent(a catalogue.App) string {
 	return ""
 }
 
-// needs says what the host must have, of the variant that it would run.
+// needs says what the host must have.
 func needs(a catalogue.App) string {
-	variant := catalogue.Production
-	if !a.Has(variant) {
-		variant = catalogue.Native
-	}
-	run := a.Run(variant)
+	run := a.Run()
 	var all []string
 	for _, need := range run.Needs {
 		text := services[need]
@@ -169,7 +165,7 @@ var (
 
 // runs writes what the page keeps of the trials, the only part that Parse reads.
 func (w *writer) runs() {
-	w.line("\n%s\n\n%s\n\n| application | level | variant | version | the next level |\n|---|---|---|---|---|", runsTitle, runsIntro)
+	w.line("\n%s\n\n%s\n\n| application | level | version | ran | the next level |\n|---|---|---|---|---|", runsTitle, runsIntro)
 	var names []string
 	for name := range w.earned {
 		names = append(names, name)
@@ -177,12 +173,19 @@ func (w *writer) runs() {
 	slices.Sort(names)
 	for _, name := range names {
 		e := w.earned[name]
-		w.line("| %s | %d | %s | %s | %s |", e.App, e.Level, e.Variant, e.Version, cell(e.Next))
+		w.line("| %s | %d | %s | %s | %s |", e.App, e.Level, e.Version, orDash(e.Ran), cell(e.Next))
 	}
 }
 
 const (
 	runsTitle = "## What the trials earned"
-	runsIntro = "One line for each application, as the last trial of it ended. `native` is the variant of plain processes; " +
-		"`production` was not started."
+	runsIntro = "One line for each application, as the last trial of it ended: the version that the catalogue names and the one that ran, " +
+		"`built` where the machine built its image. A dash: not started."
 )
+
+func orDash(text string) string {
+	if text == "" {
+		return "–"
+	}
+	return text
+}

@@ -29,7 +29,7 @@ func Parse(text string) ([]Earned, error) {
 		if err != nil || level < 0 || level >= len(Levels()) {
 			return nil, fmt.Errorf("the page gives %s the level %q", fields[0], fields[1])
 		}
-		all = append(all, Earned{App: fields[0], Level: level, Variant: fields[2], Version: fields[3], Next: fields[4]})
+		all = append(all, Earned{App: fields[0], Level: level, Version: fields[2], Ran: strings.TrimPrefix(fields[3], "–"), Next: fields[4]})
 	}
 	return all, nil
 }

@@ -71,6 +71,7 @@ func (c *cli) wire(ctx context.Context, conf config, sealKey func(path string) (
 	if a.catalogue, err = catalogue.Load(conf.Catalogue.folders()...); err != nil {
 		return nil, usageError{err}
 	}
+	a.catalogue = a.catalogue.WithImages(conf.Catalogue.images())
 	if a.seal, err = sealKey(conf.Seal.KeyFile); err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func (c *cli) wire(ctx context.Context, conf config, sealKey func(path string) (
 		Platform: conf.Platform.Domain, HTTPSPort: conf.Platform.HTTPSPort, PublicURL: conf.PublicURL, HostName: conf.Host.Name,
 		CharterURL: conf.Host.CharterURL, CharterVersion: conf.Host.CharterVersion, Reserved: conf.ReservedNames,
 		LinkKey: a.seal.Derive("links", 32), SessionTTL: time.Duration(conf.SessionHours) * time.Hour,
-		Variant: conf.Catalogue.Variant, Offer: conf.Catalogue.Offer, SharedPlan: conf.Catalogue.SharedPlan,
+		Offer: conf.Catalogue.Offer, Development: conf.Nomad.Development, SharedPlan: conf.Catalogue.SharedPlan,
 		HostEmail: conf.SMTP.contact(), Cluster: conf.Nomad.Cluster,
 		Overcommit: a.overcommit(),
 		Cost:       control.Cost(conf.Cost), Now: now, NewID: newID,
@@ -153,8 +154,9 @@ func (a *app) cluster() (*nomad.Cluster, error) {
 		policy = nomad.DevelopmentPolicy()
 	}
 	return nomad.New(nomad.Options{
-		Address: n.Address, Token: nomad.Static(n.Token), Region: n.Region, Namespace: n.Namespace, NodeNamespace: n.NodeNamespace, TLS: nomad.TLS{CAFile: n.CAFile},
+		Address: n.Address, Token: nomad.Static(n.Token), Region: n.Region, Namespace: n.Namespace, NodeNamespace: n.NodeNamespace, TLS: n.tls(),
 		Policy: policy, Oversubscribed: a.config.Capacity.OvercommitMemory > 1,
+		Images: a.config.Catalogue.images(), Networks: a.config.Firewall.Prefix,
 	})
 }
 
@@ -190,9 +192,10 @@ func (a *app) provisioner() (*provisioner.Provisioner, error) {
 		Backing: servers, Requests: a.setupRequests(cluster),
 		Store: a.store, Catalogue: a.catalogue, Cluster: cluster, Issuer: issuer, Probe: probe, Log: a.log, Now: now,
 		Options: provisioner.Options{
-			ClusterName: conf.Nomad.Cluster, Variant: conf.Catalogue.Variant, Platform: conf.Platform.Domain,
+			ClusterName: conf.Nomad.Cluster, Platform: conf.Platform.Domain,
 			PortMin: conf.Ports.Min, PortMax: conf.Ports.Max, URL: a.control.URL,
 			MailDomain: a.control.MailDomain(), HealthyWithin: conf.Worker.Healthy, Registry: conf.Catalogue.Registry,
+			Ingress:    conf.Edge.Addresses,
 			Overcommit: a.overcommit(),
 		},
 	}, nil

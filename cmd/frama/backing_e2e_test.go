@@ -75,7 +75,7 @@ func storyCatalogue(t *testing.T) string {
 		"app.hcl": func(text string) string {
 			return strings.Replace(text, "health {", "needs = [\"postgres\", \"redis\"]\npostgres { extensions = [\"pg_trgm\"] }\nhealth {", 1)
 		},
-		"native.nomad.hcl": func(text string) string {
+		"job.nomad.hcl": func(text string) string {
 			text = strings.Replace(text, "      logs {", fmt.Sprintf(storyTemplate, psql[len(psql)-1]), 1)
 			text = strings.Replace(text, filepath.Join(filepath.Dir(apps), "tiny"), "/usr/bin/node", 1)
 			return strings.Replace(text, `["${NOMAD_ADDR_http}"]`, `["`+filepath.Clean(script)+`"]`, 1)

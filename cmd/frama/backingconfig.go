@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
-
 	"framagit.org/frama/frama/provisioner"
 	"framagit.org/frama/frama/provisioner/backing"
 )
@@ -37,17 +35,6 @@ type backingConf struct {
 	Mode         string `mapstructure:"mode" only:"smtp" doc:"shared (one account for all) or dovecot-sql"`
 	From         string `mapstructure:"from" only:"smtp" doc:"sender of the instances' mails; {name} stands for the instance"`
 	Tables       string `mapstructure:"tables" only:"smtp" doc:"dovecot-sql: name of the postgres server with the logins"`
-}
-
-// backingKeys lists the keys of a server, for frama config keys.
-func backingKeys() []key {
-	var all []key
-	t := reflect.TypeFor[backingConf]()
-	for i := range t.NumField() {
-		f := t.Field(i)
-		all = append(all, key{name: "[[backing]] " + f.Tag.Get("mapstructure"), doc: f.Tag.Get("doc"), kind: f.Type})
-	}
-	return all
 }
 
 // backingVariable is how a password comes from the environment: FRAMA_BACKING_<NAME>_PASSWORD, with _FILE from a file.
@@ -148,20 +135,4 @@ func (c *config) backing() ([]provisioner.Server, error) {
 		servers = append(servers, provisioner.Server{Backing: s, Full: c.Backing[i].Full})
 	}
 	return servers, problems
-}
-
-// nearestBacking suggests the key of a server that somebody may have meant.
-func nearestBacking(unknown string) string {
-	_, last, _ := strings.Cut(unknown, ".")
-	best, distance := "", len(last)/2+1
-	for _, k := range backingKeys() {
-		name := strings.TrimPrefix(k.name, "[[backing]] ")
-		if d := levenshtein.Distance(last, name, nil); d < distance {
-			best, distance = name, d
-		}
-	}
-	if best == "" {
-		return ": frama config keys lists the ones there are"
-	}
-	return fmt.Sprintf(" (did you mean %s?)", best)
 }

@@ -74,7 +74,7 @@ type provisionBench struct {
 
 func newProvisionBench(b *testing.B) *provisionBench {
 	apps := tinyCatalogue(b)
-	p := &provisionBench{bed: newBed(b), job: filepath.Join(apps, "tinypads", "native.nomad.hcl")}
+	p := &provisionBench{bed: newBed(b), job: filepath.Join(apps, "tinypads", "job.nomad.hcl")}
 	// frama never believes a task before it has run for a second: the other ways wait as long.
 	text, err := os.ReadFile(p.job)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -95,7 +96,8 @@ func newConfigCommand(c *cli) *cobra.Command {
 					all = append(all, line{k.name + "_file", k.variable() + "_FILE", "", "file that holds " + k.name})
 				}
 			}
-			for _, k := range backingKeys() {
+			listed := listedKeys()
+			for _, k := range slices.Concat(listed["backing"], listed["catalogue.image"]) {
 				variable := ""
 				if strings.HasSuffix(k.name, " password") || strings.HasSuffix(k.name, " password_file") {
 					variable = "FRAMA_BACKING_<NAME>_" + strings.ToUpper(k.name[len("[[backing]] "):])

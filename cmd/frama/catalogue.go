@@ -13,15 +13,16 @@ import (
 )
 
 func newCatalogueCommand(c *cli) *cobra.Command {
-	return parent(&cobra.Command{Use: "catalogue", GroupID: "admin", Short: "The applications: list, show, lint, test, new, update"},
-		newCatalogueListCommand(c), newCatalogueShowCommand(c), newCatalogueLintCommand(c), newCatalogueTestCommand(c),
+	return parent(&cobra.Command{Use: "catalogue", GroupID: "admin", Short: "The applications: list, show, lint, pin, test, new, update"},
+		newCatalogueListCommand(c), newCatalogueShowCommand(c), newCatalogueLintCommand(c), newCataloguePinCommand(c), newCatalogueTestCommand(c),
 		newCatalogueNewCommand(c), newCatalogueUpdateCommand(c), newCatalogueSignCommand(c), newCatalogueKeyCommand(c))
 }
 
 // appLine is an application as the commands print it.
 type appLine struct {
 	Name, Kind, Title, Version, Status, License, Origin string
-	Variants, Overrides, Exceptions                     []string
+	Overrides, Exceptions, Lacking                      []string
+	Image, Planned                                      string // of a built image and what the job names
 	Upstream, Description, Backup, Upgrade              string
 	ReplacedBy, Tenancy, Quota, Suspend                 string
 	CharterOK, PermanentHost                            bool
@@ -29,19 +30,25 @@ type appLine struct {
 	Measures, Docs, Unverified                          []string
 }
 
-func lineOf(app catalogue.App, variant string) appLine {
+func lineOf(app catalogue.App) appLine {
 	l := appLine{
-		Name: app.Name, Kind: app.Kind, Title: app.Title("en"), Version: app.Version(variant), Status: app.Status, License: app.License,
-		Origin: app.Origin, Variants: app.Variants(), Overrides: app.Overrides, Exceptions: app.Exceptions("en"), Upstream: app.Upstream,
+		Name: app.Name, Kind: app.Kind, Title: app.Title("en"), Version: app.Version(), Status: app.Status, License: app.License,
+		Origin: app.Origin, Lacking: app.Lacking(), Overrides: app.Overrides, Exceptions: app.Exceptions("en"), Upstream: app.Upstream,
 		Description: app.Description("en"), Backup: app.Backup, Upgrade: app.Upgrade, CharterOK: app.CharterOK,
 		ReplacedBy: app.ReplacedBy, Tenancy: app.Tenancy, Quota: app.Quota, Suspend: app.Suspend, PermanentHost: app.PermanentHost,
 		Docs: app.Docs, Unverified: app.Unverified, Includes: slices.Sorted(maps.Keys(app.Includes)),
 	}
-	run := app.Run(variant)
+	run := app.Run()
+	if built, ok := app.Built(); ok {
+		l.Image, l.Planned = built.Use, run.Version
+	}
 	l.Tasks, l.Needs = run.Tasks, run.Needs
 	for _, task := range slices.Sorted(maps.Keys(run.Images)) {
 		image := run.Images[task]
 		text := task + ": " + image.Reference
+		if image.Digest != "" {
+			text += "@" + image.Digest
+		}
 		if image.Build != "" {
 			text += " (built by the host, from " + image.Build + ")"
 		}
@@ -67,25 +74,28 @@ func (c *cli) loadCatalogue() (config, *catalogue.Catalogue, error) {
 		return conf, nil, err
 	}
 	apps, err := catalogue.Load(conf.Catalogue.folders()...)
-	return conf, apps, err
+	if err != nil {
+		return conf, nil, err
+	}
+	return conf, apps.WithImages(conf.Catalogue.images()), nil
 }
 
 func newCatalogueListCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Args: cobra.NoArgs, Short: "Lists the applications", Example: "  frama catalogue list",
 		RunE: func(*cobra.Command, []string) error {
-			conf, apps, err := c.loadCatalogue()
+			_, apps, err := c.loadCatalogue()
 			if err != nil {
 				return err
 			}
 			var lines []appLine
 			for _, app := range apps.Apps() {
-				lines = append(lines, lineOf(app, conf.Catalogue.Variant))
+				lines = append(lines, lineOf(app))
 			}
 			return c.print(lines, func(w io.Writer) {
-				t := newTable(w, "NAME", "KIND", "TITLE", "VERSION", "STATUS", "LICENCE", "VARIANTS", "FROM")
+				t := newTable(w, "NAME", "KIND", "TITLE", "VERSION", "STATUS", "LICENCE", "FROM")
 				for _, l := range lines {
-					t.row(l.Name, l.Kind, l.Title, l.Version, l.Status, l.License, strings.Join(l.Variants, ","), l.Origin)
+					t.row(l.Name, l.Kind, l.Title, l.Version, l.Status, l.License, l.Origin)
 				}
 				t.flush()
 			})
@@ -97,7 +107,7 @@ func newCatalogueShowCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use: "show APP", Args: cobra.ExactArgs(1), Short: "Shows one application", Example: "  frama catalogue show etherpad",
 		RunE: func(_ *cobra.Command, args []string) error {
-			conf, apps, err := c.loadCatalogue()
+			_, apps, err := c.loadCatalogue()
 			if err != nil {
 				return err
 			}
@@ -105,7 +115,7 @@ func newCatalogueShowCommand(c *cli) *cobra.Command {
 			if !ok {
 				return fmt.Errorf("the catalogue has no application %q: frama catalogue list shows those it has", args[0])
 			}
-			l := lineOf(app, conf.Catalogue.Variant)
+			l := lineOf(app)
 			return c.print(l, func(w io.Writer) {
 				fmt.Fprintf(w, "%s — %s\n%s\n\n", l.Name, l.Title, l.Description)
 				t := newTable(w)
@@ -130,7 +140,10 @@ func newCatalogueShowCommand(c *cli) *cobra.Command {
 				each("exceptions", l.Exceptions)
 				t.row("sources", l.Upstream)
 				t.row("serves", map[string]string{catalogue.PerSpace: "one association", catalogue.Shared: "all associations"}[l.Tenancy])
-				some("variants", strings.Join(l.Variants, ", "))
+				if l.Image != "" {
+					some("runs", l.Image+", built on this machine, instead of version "+l.Planned)
+				}
+				some("images missing here", strings.Join(l.Lacking, ", "))
 				some("tasks", strings.Join(l.Tasks, ", "))
 				each("images", l.Images)
 				some("needs", strings.Join(l.Needs, ", "))

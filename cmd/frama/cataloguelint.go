@@ -58,6 +58,9 @@ FOLDER is given.`,
 				}
 				fmt.Fprintf(c.err, "Not checked by Nomad: %v\n", silent)
 			}
+			if apps, err := appsToPin(conf, args, true); err == nil {
+				c.noteUnpinned(apps)
+			}
 			return c.mistakes(mistakes)
 		},
 	}
@@ -65,17 +68,13 @@ FOLDER is given.`,
 	return cmd
 }
 
-// checkWith asks a cluster about job files; native ones under the policy of development.
+// checkWith asks a cluster about job files.
 func checkWith(cluster *nomad.Cluster) catalogue.Check {
 	return func(ctx context.Context, f catalogue.JobFile) ([]catalogue.Finding, error) {
-		policy := nomad.ProductionPolicy()
-		if f.Variant == catalogue.Native {
-			policy = nomad.DevelopmentPolicy()
-		}
 		found, err := cluster.Check(ctx, provisioner.Job{
 			ID: "lint-" + f.App, SpaceID: "lint", InstanceID: "lint", Source: f.Source, Path: f.Path, Variables: f.Variables, Node: f.Node,
-			Volume: f.Volume, Port: f.Port, CPU: f.CPU, Memory: f.Memory, MemoryMax: f.MemoryMax,
-		}, policy)
+			Volume: f.Volume, Port: f.Port, CPU: f.CPU, Memory: f.Memory, MemoryMax: f.MemoryMax, Egress: f.Egress, Capabilities: f.Capabilities, Images: f.Images,
+		}, nomad.ProductionPolicy())
 		var out []catalogue.Finding
 		for _, one := range found {
 			out = append(out, catalogue.Finding(one))

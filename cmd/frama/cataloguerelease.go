@@ -158,7 +158,7 @@ func (c *cli) catalogueBack(home release.Home, o updateOptions) error {
 func compareCatalogues(before, after *catalogue.Catalogue) []change {
 	changes := []change{}
 	describe := func(a catalogue.App) string {
-		text := a.Version(catalogue.Production)
+		text := a.Version()
 		if a.Status != catalogue.Stable {
 			text += " (" + a.Status + ")"
 		}

@@ -22,6 +22,7 @@ type trialOptions struct {
 	all, keep bool
 	write     string
 	plan      string
+	images    string
 }
 
 func newCatalogueTestCommand(c *cli) *cobra.Command {
@@ -30,14 +31,17 @@ func newCatalogueTestCommand(c *cli) *cobra.Command {
 		Use: "test [APP…]", Short: "Tries applications on a real cluster, and says which level each earns",
 		Long: `Starts a platform of its own on this machine, in a temporary folder, and tries each application on it: its job is planned,
 it is installed in frama's own steps, used over HTTPS, restarted, installed again, and deleted. Nothing of the configured
-host is touched. It needs root and what "make tools" gets. Applications without a native variant are only planned: no
-container runs here. docs/catalogue.md says what the levels mean.
+host is touched. It needs root and what "make tools" gets. Applications run in containers; one whose images can be neither
+pulled nor were built on this machine (deploy/images/build) is only planned. docs/catalogue.md says what the levels mean.
 
 Exit status: 0 when nothing that could be tried failed, 1 otherwise.`,
 		Example: `  frama catalogue test etherpad
   frama catalogue test --all --write docs/catalogue.md
   FRAMA_CATALOGUE_DIRS=$PWD/my-apps frama catalogue test poll --keep`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkImagesOption(o.images); err != nil {
+				return err
+			}
 			switch {
 			case o.all && len(args) > 0:
 				return usageError{errors.New("name applications, or give --all: not both")}
@@ -50,6 +54,7 @@ Exit status: 0 when nothing that could be tried failed, 1 otherwise.`,
 	cmd.Flags().BoolVar(&o.all, "all", false, "try every application of the catalogue")
 	cmd.Flags().BoolVar(&o.keep, "keep", false, "keep the folder of the platform, and what failed in it, to look into it")
 	cmd.Flags().StringVar(&o.write, "write", "", "write the page of the catalogue, with the new levels, to this `file`")
+	cmd.Flags().StringVar(&o.images, "images", imagesAuto, imagesUsage)
 	cmd.Flags().StringVar(&o.plan, "plan", "", "plan whose sizes the instances get; the smallest when left out")
 	return cmd
 }
@@ -70,12 +75,12 @@ func (c *cli) catalogueTest(ctx context.Context, o trialOptions, names []string)
 		return usageError{fmt.Errorf("--plan: there is no plan %q", o.plan)}
 	}
 	if os.Geteuid() != 0 {
-		return errors.New("frama catalogue test starts a Nomad, which runs each task as another user in a chroot: run it as root (sudo)")
+		return errors.New("frama catalogue test starts a Nomad and uses the container engine: run it as root (sudo)")
 	}
 	show := newTrialShow(c, apps)
 	var results []trial.Result
-	err = c.onTrialPlatform(ctx, conf, needsOf(runnable(apps)), o.keep, func(ctx context.Context, p *platform, a *app) error {
-		results, err = c.tryAll(ctx, p, a, apps, o, show)
+	err = c.onTrialPlatform(ctx, conf, apps, o.images, o.keep, func(ctx context.Context, p *platform, a *app) error {
+		results, err = c.tryAll(ctx, p, a, known(a.catalogue, apps), o, show)
 		return err
 	})
 	if err != nil {
@@ -110,17 +115,26 @@ func chosen(all *catalogue.Catalogue, o trialOptions, names []string) ([]catalog
 	return apps, nil
 }
 
-// runnable lists the applications that can be installed without containers.
-func runnable(apps []catalogue.App) []catalogue.App {
-	return slices.DeleteFunc(slices.Clone(apps), func(a catalogue.App) bool {
-		return !a.Has(catalogue.Native) || a.Status == catalogue.Retired
-	})
+// known are the applications as a platform knows them: with the images that it has.
+func known(on *catalogue.Catalogue, apps []catalogue.App) []catalogue.App {
+	out := slices.Clone(apps)
+	for n, a := range apps {
+		if here, ok := on.App(a.Name); ok {
+			out[n] = here
+		}
+	}
+	return out
+}
+
+// installable lists the applications that can be installed with these images.
+func installable(apps *catalogue.Catalogue, images catalogue.Images, named []catalogue.App) []catalogue.App {
+	return slices.DeleteFunc(known(apps.WithImages(images), named), func(a catalogue.App) bool { return !a.Installable() })
 }
 
 // onTrialPlatform starts a platform in a temporary folder, with the user's catalogue and nothing else of the
 // configuration, and stops it when do has returned.
 func (c *cli) onTrialPlatform(
-	ctx context.Context, conf config, needs []string, keep bool, do func(context.Context, *platform, *app) error,
+	ctx context.Context, conf config, apps []catalogue.App, images string, keep bool, do func(context.Context, *platform, *app) error,
 ) (err error) {
 	defer heldSignals()()
 	dir, err := os.MkdirTemp("", "frama-trial")
@@ -144,7 +158,7 @@ func (c *cli) onTrialPlatform(
 		cli: &cli{in: c.in, out: out, err: c.err, environ: slices.DeleteFunc(slices.Clone(c.environ), func(pair string) bool {
 			return strings.HasPrefix(pair, "FRAMA_")
 		})},
-		options: devOptions{data: dir, pages: ports[0], http: ports[1], https: ports[2]}, needs: needs,
+		options: devOptions{data: dir, pages: ports[0], http: ports[1], https: ports[2], images: images},
 	}
 	defer func() {
 		err = errors.Join(err, p.stopQuietly())
@@ -154,6 +168,14 @@ func (c *cli) onTrialPlatform(
 		}
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
+	if err := p.useEngine(ctx); err != nil {
+		return err
+	}
+	all, err := catalogue.Load(conf.Catalogue.folders()...)
+	if err != nil {
+		return usageError{err}
+	}
+	p.needs = needsOf(installable(all, p.images, apps))
 	if err := p.start(ctx); err != nil {
 		return err
 	}
@@ -161,9 +183,9 @@ func (c *cli) onTrialPlatform(
 	if err != nil {
 		return err
 	}
-	variant := own.Catalogue.Variant
+	here := own.Catalogue
 	own.Catalogue = conf.Catalogue
-	own.Catalogue.Variant, own.Catalogue.Offer = variant, nil
+	own.Catalogue.Registry, own.Catalogue.Pull, own.Catalogue.Image, own.Catalogue.Offer = here.Registry, here.Pull, here.Image, nil
 	// Somebody may run another platform on this machine.
 	own.Ports.Min = 10000 + os.Getpid()%45*200
 	own.Ports.Max = own.Ports.Min + 199

@@ -47,7 +47,7 @@ func newTrialBench(p *platform, a *app, plan string) (*trialBench, error) {
 	}
 	root, err := nomad.New(nomad.Options{
 		Address: p.nomad.Address, Token: nomad.Static(p.nomad.ManagementToken), Namespace: p.nomad.Namespace,
-		Policy: nomad.DevelopmentPolicy(),
+		Policy: nomad.DevelopmentPolicy(), Networks: a.config.Firewall.Prefix,
 	})
 	if err != nil {
 		return nil, err
@@ -75,19 +75,17 @@ func (b *trialBench) trial(app catalogue.App) *trial.Trial {
 		App: app, Platform: b.bench, Cluster: b.cluster, Client: b.client, Object: newWord(), Email: b.bench.Email,
 		Lint: func(ctx context.Context) ([]string, error) { return b.lint(ctx, app) },
 	}
-	if t.Missing = b.missing(app); t.Missing == "" {
-		t.Variant = catalogue.Native
-	}
+	t.Missing = b.missing(app)
 	return t
 }
 
 // missing says why an application cannot be installed here, or "".
 func (b *trialBench) missing(app catalogue.App) string {
-	if !app.Has(catalogue.Native) {
-		return "it runs in containers, and no container ran on this machine"
+	if lacking := app.Lacking(); len(lacking) > 0 {
+		return "this machine has neither a registry nor a built image for " + strings.Join(lacking, ", ")
 	}
 	var lacks []string
-	for _, need := range app.Run(catalogue.Native).Needs {
+	for _, need := range app.Run().Needs {
 		if err := b.platform.missing[need]; err != nil {
 			why, _, _ := strings.Cut(err.Error(), "\n") // a log may follow
 			lacks = append(lacks, fmt.Sprintf("it needs %s, which this machine does not have: %s", need, why))

@@ -114,6 +114,12 @@ func (s *trialShow) verdict(r trial.Result) string {
 		mark = "✗"
 	}
 	text := fmt.Sprintf("%s %-*s  level %d  %-14s", mark, s.wide, r.App, r.Level, page.Levels()[r.Level].Name)
+	switch {
+	case r.Image != "":
+		text += fmt.Sprintf("  %s built here (the job names %s)", r.Ran, r.Version)
+	case r.Ran != "":
+		text += "  " + r.Ran
+	}
 	if o, stopped := r.Stopped(); stopped {
 		text += fmt.Sprintf("  %s %s", o.Name, printable(next(r)))
 	}
@@ -188,23 +194,22 @@ func writePage(path string, apps *catalogue.Catalogue, results []trial.Result) e
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("page of the catalogue: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(page.Write(apps, page.Merge(earlier, earnedOf(apps, results)))), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(page.Write(apps, page.Merge(earlier, earnedOf(results)))), 0o644); err != nil {
 		return fmt.Errorf("page of the catalogue: %w", err)
 	}
 	return nil
 }
 
 // earnedOf is what the page keeps of results. That a machine lacks a server says nothing of an application.
-func earnedOf(apps *catalogue.Catalogue, results []trial.Result) []page.Earned {
+func earnedOf(results []trial.Result) []page.Earned {
 	var all []page.Earned
 	for _, r := range results {
-		app, _ := apps.App(r.App)
-		if r.Retired || r.Variant == "" && app.Has(catalogue.Native) {
+		if r.Retired {
 			continue
 		}
-		e := page.Earned{App: r.App, Level: r.Level, Variant: r.Variant, Version: r.Version, Next: next(r)}
-		if e.Variant == "" {
-			e.Variant = catalogue.Production
+		e := page.Earned{App: r.App, Level: r.Level, Version: r.Version, Ran: r.Ran, Next: next(r)}
+		if r.Image != "" {
+			e.Ran += page.BuiltHere
 		}
 		all = append(all, e)
 	}

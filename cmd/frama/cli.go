@@ -78,7 +78,7 @@ Configuration comes from ` + defaultFile + `, FRAMA_… variables and flags; "fr
 	root.AddCommand(
 		newProvisionCommand(c), newRequestCommand(c), newSpaceCommand(c), newRunCommand(c), newBackingCommand(c),
 		newQuotaCommand(c), newUsageCommand(c), newRetentionCommand(c), newPlanCommand(c), newClusterCommand(c), newCostCommand(c), newTopCommand(c),
-		newServeCommand(c), newEdgeCommand(c), newVolumeCommand(c), newDevCommand(c),
+		newServeCommand(c), newEdgeCommand(c), newVolumeCommand(c), newFirewallCommand(c), newDevCommand(c),
 		newCatalogueCommand(c), newUserCommand(c), newMigrateCommand(c), newDoctorCommand(c), newConfigCommand(c), newVersionCommand(c),
 	)
 	return root

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/mail"
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
@@ -38,6 +39,7 @@ type config struct {
 	Nomad          nomadConfig   `mapstructure:"nomad"`
 	ACME           acmeConfig    `mapstructure:"acme"`
 	Edge           edgeConfig    `mapstructure:"edge"`
+	Firewall       firewallConf  `mapstructure:"firewall"`
 	SMTP           smtpConfig    `mapstructure:"smtp"`
 	Catalogue      catalogueConf `mapstructure:"catalogue"`
 	Worker         workerConfig  `mapstructure:"worker"`
@@ -77,7 +79,11 @@ type nomadConfig struct {
 	Namespace string `mapstructure:"namespace" default:"frama" doc:"Nomad namespace"`
 	Region    string `mapstructure:"region" doc:"Nomad region"`
 	CAFile    string `mapstructure:"ca_file" doc:"authority of the servers' certificates, PEM"`
-	Cluster   string `mapstructure:"cluster" default:"main" doc:"name of the cluster, recorded with each space"`
+	// CertFile and KeyFile are for servers that let in nobody without a certificate (verify_https_client).
+	CertFile   string `mapstructure:"cert_file" doc:"frama's own certificate for Nomad, PEM (nomad tls cert create -cli)"`
+	KeyFile    string `mapstructure:"key_file" doc:"its key, PEM"`
+	ServerName string `mapstructure:"server_name" doc:"name in the servers' certificates, e.g. server.global.nomad; by default that of address"`
+	Cluster    string `mapstructure:"cluster" default:"main" doc:"name of the cluster, recorded with each space"`
 	// NodeNamespace is that of the volume plugin, in whose task frama makes volumes.
 	NodeNamespace string `mapstructure:"node_namespace" default:"frama-node" doc:"Nomad namespace of the volume plugin"`
 	// Development lets jobs use exec, raw_exec and the mock driver, with read-only host folders.
@@ -97,6 +103,7 @@ type acmeConfig struct {
 type edgeConfig struct {
 	Listen       string        `mapstructure:"listen" default:"127.0.0.1:8601" doc:"address that frama edge talks to"`
 	Token        string        `mapstructure:"token" secret:"yes" doc:"secret shared with the agents; derived from the seal key when empty"`
+	Addresses    []string      `mapstructure:"addresses" doc:"addresses (or CIDR ranges) that the ingress nodes reach instances from; applications believe them, and nobody else, about visitors' addresses"`
 	Server       string        `mapstructure:"server" default:"http://127.0.0.1:8601" doc:"where the agent finds frama"`
 	PublicKey    string        `mapstructure:"public_key" doc:"key that signs snapshots, base64 (frama edge key); derived from the seal key when empty"`
 	Name         string        `mapstructure:"name" doc:"name of the agent; the machine's name by default"`
@@ -123,22 +130,24 @@ type smtpConfig struct {
 }
 
 type catalogueConf struct {
-	Dirs    []string `mapstructure:"dirs" doc:"folders with further applications; a later one overrides an earlier one"`
-	Source  string   `mapstructure:"source" doc:"shared catalogue to follow: https address of a .tar.gz, such a file, or a folder"`
-	Key     string   `mapstructure:"key" doc:"public key of minisign (RW…) that signs the shared catalogue"`
-	Data    string   `mapstructure:"data" default:"/var/lib/frama/catalogue" doc:"folder where releases of the shared catalogue are installed"`
-	Variant string   `mapstructure:"variant" default:"production" doc:"production (containers) or native (processes, for development)"`
-	Offer   []string `mapstructure:"offer" doc:"kinds that associations may ask for; by default cloud, pads, calcs, polls and forms, as far as there are applications"`
+	Dirs   []string `mapstructure:"dirs" doc:"folders with further applications; a later one overrides an earlier one"`
+	Source string   `mapstructure:"source" doc:"shared catalogue to follow: https address of a .tar.gz, such a file, or a folder"`
+	Key    string   `mapstructure:"key" doc:"public key of minisign (RW…) that signs the shared catalogue"`
+	Data   string   `mapstructure:"data" default:"/var/lib/frama/catalogue" doc:"folder where releases of the shared catalogue are installed"`
+	Offer  []string `mapstructure:"offer" doc:"kinds that associations may ask for; by default cloud, pads, calcs, polls and forms, as far as there are applications"`
 	// SharedPlan and Registry are for applications that not every host runs.
 	SharedPlan string `mapstructure:"shared_plan" doc:"plan whose sizes applications get that all associations share; by default the largest"`
 	Registry   string `mapstructure:"registry" doc:"registry with the images that the host builds itself, e.g. registry.example.org/frama"`
+	// Pull and Image are for machines that build images themselves, see deploy/images.
+	Pull  bool        `mapstructure:"pull" default:"true" doc:"images are pulled from registries; false: only those of [[catalogue.image]] are there"`
+	Image []imageConf `mapstructure:"image"`
 }
 
 type workerConfig struct {
 	Provision   bool          `mapstructure:"provision" default:"false" doc:"frama serve provisions approved spaces by itself"`
 	Concurrency int           `mapstructure:"concurrency" default:"16" doc:"spaces worked on at once"`
 	Lease       time.Duration `mapstructure:"lease" default:"1m" doc:"after this long without a sign of life, another worker takes over"`
-	Healthy     time.Duration `mapstructure:"healthy_within" default:"10m" doc:"how long an instance may take to become healthy"`
+	Healthy     time.Duration `mapstructure:"healthy_within" default:"10m" doc:"how long an instance may take to become healthy; its job may say longer"`
 }
 
 type portsConfig struct {
@@ -218,8 +227,8 @@ func walk(t reflect.Type, prefix string) []key {
 			all = append(all, walk(f.Type, name+".")...)
 			continue
 		}
-		if f.Type == reflect.TypeFor[[]backingConf]() {
-			continue // it stands in the file only: see backingKeys
+		if f.Type == reflect.TypeFor[[]backingConf]() || f.Type == reflect.TypeFor[[]imageConf]() {
+			continue // it stands in the file only: see listedKeys
 		}
 		all = append(all, key{name: name, fallback: f.Tag.Get("default"), doc: f.Tag.Get("doc"), secret: f.Tag.Get("secret") != "", kind: f.Type})
 	}
@@ -269,8 +278,10 @@ func loadConfig(file string, environ []string, flags *pflag.FlagSet) (config, er
 	if len(unused.Unused) > 0 {
 		slices.Sort(unused.Unused)
 		meant := nearest(unused.Unused[0], func(k key) string { return k.name })
-		if strings.HasPrefix(unused.Unused[0], "backing[") {
-			meant = nearestBacking(unused.Unused[0])
+		for list, keys := range listedKeys() {
+			if strings.HasPrefix(unused.Unused[0], list+"[") {
+				meant = nearestListed(unused.Unused[0], keys)
+			}
 		}
 		return c, usageError{fmt.Errorf("configuration: unknown key %s%s", strings.Join(unused.Unused, ", "), meant)}
 	}
@@ -385,6 +396,9 @@ func (c config) check() error {
 	if !strings.HasPrefix(c.Nomad.Address, "http://") && !strings.HasPrefix(c.Nomad.Address, "https://") {
 		add("nomad.address: %q is not an http(s) address", c.Nomad.Address)
 	}
+	if (c.Nomad.CertFile == "") != (c.Nomad.KeyFile == "") {
+		add("nomad.cert_file and nomad.key_file belong together: give both or neither")
+	}
 	if c.SessionHours < 1 {
 		add("session_hours: %d is less than 1", c.SessionHours)
 	}
@@ -393,9 +407,6 @@ func (c config) check() error {
 	}
 	if c.Ports.Min < 1024 || c.Ports.Max > 65535 || c.Ports.Min > c.Ports.Max {
 		add("ports: %d to %d is not a range between 1024 and 65535", c.Ports.Min, c.Ports.Max)
-	}
-	if c.Catalogue.Variant != "production" && c.Catalogue.Variant != "native" {
-		add("catalogue.variant: %q is neither production nor native", c.Catalogue.Variant)
 	}
 	if r := c.Catalogue.Registry; strings.Contains(r, "://") || strings.ContainsAny(r, " {}$%") || strings.HasSuffix(r, "/") {
 		add("catalogue.registry: %q is not host/path, without https:// and without a slash at the end", r)
@@ -409,12 +420,41 @@ func (c config) check() error {
 	if c.Worker.Lease < time.Second {
 		add("worker.lease: %s is less than a second", c.Worker.Lease)
 	}
+	problems = append(problems, c.checkFirewall()...)
+	for n, text := range c.Edge.Addresses {
+		if problem := ingressProblem(text); problem != "" {
+			add("edge.addresses: %q %s", text, problem)
+		} else if slices.Contains(c.Edge.Addresses[:n], text) {
+			add("edge.addresses: %q occurs twice", text)
+		}
+	}
 	problems = append(problems, c.checkUsage()...)
 	problems = append(problems, c.checkBacking()...)
+	problems = append(problems, c.Catalogue.checkImages()...)
 	if len(problems) == 0 {
 		return nil
 	}
 	return usageError{fmt.Errorf("configuration: %s", strings.Join(problems, "; "))}
+}
+
+// ingressProblem says what is wrong with the address of an ingress node, or "".
+func ingressProblem(text string) string {
+	if address, err := netip.ParseAddr(text); err == nil {
+		if address.Zone() != "" || address.Is4In6() || address.IsUnspecified() || address.IsMulticast() {
+			return "is no address that a node can have"
+		}
+		return ""
+	}
+	network, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return "is neither an IP address nor a range, as 192.0.2.10 or 2001:db8::/64"
+	case network.Bits() == 0:
+		return "is every address: then anybody could pretend to be the ingress"
+	case network != network.Masked():
+		return fmt.Sprintf("has bits beyond its length: write %s", network.Masked())
+	}
+	return ""
 }
 
 // checkUsage finds values of measuring, capacity, cost and telemetry that cannot work.

@@ -24,6 +24,8 @@ type devOptions struct {
 	name                             string
 	volumes                          string // folder with quotas for the volumes; one of Nomad's, without, when empty
 	frama                            string // binary of the volume plugin; this one when empty
+	images                           string // where they come from; no container runs when empty
+	address                          string // of this machine, as containers reach it
 }
 
 // devPassword is for a platform on one's own machine; it is printed at the start.
@@ -37,7 +39,8 @@ func newDevCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "dev", GroupID: "run", Args: cobra.NoArgs, Short: "Runs a complete platform on this machine, to try and to develop",
 		Long: `Starts a complete platform on this machine: a Nomad agent with ACL, an ACME test server, HAProxy, a mailbox to read in
-the browser, and frama itself on SQLite. It needs root (Nomad runs tasks in a chroot) and what "make tools" gets.
+the browser, and frama itself on SQLite. It needs root and what "make tools" gets. Applications run in containers, on an engine
+of its own or the one that the machine has.
 Names are under .localhost, which browsers take to this machine. Ctrl-C stops everything; the data folder stays, and the
 next start finds its spaces again. The other commands work on it with --config <data>/frama.toml.
 
@@ -46,6 +49,9 @@ With --journey it also plays the way of a request, as people go it: form, mail, 
   frama dev --journey --exit          plays the journey, stops, and says with its status whether all went well
   frama dev --https-port 9443         where a port is taken`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkImagesOption(o.images); err != nil {
+				return err
+			}
 			if o.exit && !o.journey {
 				return usageError{errors.New("--exit needs --journey: without it there is nothing to wait for")}
 			}
@@ -59,6 +65,8 @@ With --journey it also plays the way of a request, as people go it: form, mail, 
 	f.IntVar(&o.http, "http-port", 8080, "port of the ingress for HTTP")
 	f.IntVar(&o.nomad, "nomad-port", 4646, "port of Nomad")
 	f.IntVar(&o.mailP, "mail-port", 1080, "port of the mailbox in the browser")
+	f.StringVar(&o.images, "images", imagesAuto, imagesUsage)
+	f.StringVar(&o.address, "address", "", "`address` of this machine at which containers reach databases and the mailbox; by default that of the engine's bridge")
 	f.BoolVar(&o.journey, "journey", false, "play the way of a request")
 	f.BoolVar(&o.exit, "exit", false, "stop after the journey")
 	f.StringVar(&o.name, "name", "jardins-du-lilas", "name of the space of the journey")
@@ -72,13 +80,15 @@ func (c *cli) dev(ctx context.Context, o devOptions) (err error) {
 	if o.data, err = filepath.Abs(o.data); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	needs, err := c.nativeNeeds()
-	if err != nil {
+	fmt.Fprintf(c.out, "frama %s: a platform in %s\n", version(), o.data)
+	platform := &platform{cli: c, options: o}
+	defer func() { err = errors.Join(err, platform.stop()) }()
+	if err := platform.useEngine(ctx); err != nil {
+		return interrupted(ctx, err)
+	}
+	if platform.needs, err = c.offeredNeeds(platform.images); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "frama %s: a platform in %s\n", version(), o.data)
-	platform := &platform{cli: c, options: o, needs: needs}
-	defer func() { err = errors.Join(err, platform.stop()) }()
 	if err := platform.start(ctx); err != nil {
 		return interrupted(ctx, err)
 	}
@@ -110,8 +120,8 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// nativeNeeds lists the backing services of the applications that a platform on this machine offers.
-func (c *cli) nativeNeeds() ([]string, error) {
+// offeredNeeds lists the backing services of the applications that a platform with these images offers.
+func (c *cli) offeredNeeds(images catalogue.Images) ([]string, error) {
 	conf, err := loadConfig(os.DevNull, c.environ, nil) // what the platform's file does not say: folders of the catalogue
 	if err != nil {
 		return nil, err
@@ -121,7 +131,7 @@ func (c *cli) nativeNeeds() ([]string, error) {
 		return nil, usageError{err}
 	}
 	var offered []catalogue.App
-	here := apps.For(catalogue.Native)
+	here := apps.WithImages(images).Runnable()
 	for _, k := range here.AllKinds() {
 		wanted := k.Core
 		if len(conf.Catalogue.Offer) > 0 {

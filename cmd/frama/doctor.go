@@ -33,7 +33,8 @@ type finding struct {
 func newDoctorCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", GroupID: "admin", Args: cobra.NoArgs, Short: "Checks everything frama depends on, and says how to mend it",
-		Long:    "Checks database, disk, Nomad and its ACL, ACME directory, mail server, backing servers, DNS, ingress, clock, plans and measuring. It changes nothing.",
+		Long: `Checks database, disk, Nomad and its ACL, what the offered applications need of nodes and backing servers, ACME directory, mail
+server, backing servers, DNS, ingress, clock, plans and measuring. It changes nothing.`,
 		Example: "  frama doctor\n  frama doctor --json | jq '.[] | select(.ok | not)'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := c.load()
@@ -87,6 +88,9 @@ func (c *cli) examine(ctx context.Context, conf config) []finding {
 		add(examineDisk(conf)...)
 	}
 	add(a.examineNomad(ctx)...)
+	if a.store != nil {
+		add(a.examineNeeds(ctx)...)
+	}
 	add(a.examineACME(ctx)...)
 	add(a.examineMail(ctx))
 	add(a.examineBacking(ctx)...)

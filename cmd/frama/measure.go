@@ -80,7 +80,7 @@ func (a *app) prober() (*measure.Prober, error) {
 		return nil, err
 	}
 	return measure.New(measure.Options{
-		Cluster: cluster, Catalogue: a.catalogue, Variant: a.config.Catalogue.Variant, Servers: servers, URL: a.control.URL,
+		Cluster: cluster, Catalogue: a.catalogue, Servers: servers, URL: a.control.URL,
 		Timeout: a.config.Usage.Timeout, Now: now,
 	}), nil
 }

@@ -45,7 +45,7 @@ func TestRealUsage(t *testing.T) {
 	var apps []catalogue.App
 	for name := range realApps {
 		app, ok := all.App(name)
-		if !ok || !app.Has(catalogue.Native) {
+		if !ok || !app.HasJob() {
 			t.Fatalf("%s does not run here any more", name)
 		}
 		apps = append(apps, app)
@@ -56,7 +56,8 @@ func TestRealUsage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = c.onTrialPlatform(t.Context(), conf, needsOf(apps), false, func(ctx context.Context, p *platform, a *app) error {
+	err = c.onTrialPlatform(t.Context(), conf, apps, imagesBuilt, false, func(ctx context.Context, p *platform, a *app) error {
+		apps := known(a.catalogue, apps)
 		bench, err := newTrialBench(p, a, all.Plans()[0].ID)
 		if err != nil {
 			return err
@@ -170,7 +171,7 @@ func (r realUsage) makeObject(ctx context.Context, app catalogue.App, i hosting.
 	}
 	e := &exchange.Exchange{Client: &http.Client{Transport: r.bench.client.Transport}, URL: r.bench.bench.URL(i.Host), Secrets: secrets,
 		Values: map[string]string{"object": newWord(), "email": r.bench.bench.Email}}
-	if err := e.Run(ctx, app.Run(catalogue.Native).Check.Write); err != nil {
+	if err := e.Run(ctx, app.Run().Check.Write); err != nil {
 		r.t.Errorf("%s: %v", app.Name, err)
 	}
 }

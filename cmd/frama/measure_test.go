@@ -123,7 +123,7 @@ func newMeasuredHost(t testing.TB, s *store.Store, instances int, address func(n
 	}
 	h := &measuredHost{store: s}
 	h.control = control.New(s, apps, control.Options{
-		Variant: catalogue.Production, Platform: "example.org", PublicURL: "https://host.example", HostName: "host", HostEmail: "hello@host.example",
+		Platform: "example.org", PublicURL: "https://host.example", HostName: "host", HostEmail: "hello@host.example",
 		CharterVersion: "1", LinkKey: []byte(strings.Repeat("k", 32)), SessionTTL: time.Hour, Now: now, NewID: newID,
 	})
 	if err := h.control.AdoptPlans(t.Context()); err != nil {
@@ -163,7 +163,7 @@ func newMeasuredHost(t testing.TB, s *store.Store, instances int, address func(n
 	if err != nil {
 		t.Fatal(err)
 	}
-	prober := measure.New(measure.Options{Cluster: keyring{}, Catalogue: apps, Variant: catalogue.Production, URL: h.control.URL,
+	prober := measure.New(measure.Options{Cluster: keyring{}, Catalogue: apps, URL: h.control.URL,
 		Timeout: 5 * time.Second, Now: now})
 	h.sweeper = &usage.Sweeper{Ledger: ledger{s}, Measure: prober.Measure, Record: h.control.RecordUsage, Every: time.Hour, Concurrency: 32,
 		Now: now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}

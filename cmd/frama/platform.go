@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/deploy/dev"
 	"framagit.org/frama/frama/deploy/journey"
+	"framagit.org/frama/frama/provisioner/isolation"
 	"framagit.org/frama/frama/services/control"
 	"framagit.org/frama/frama/services/hosting"
 	"framagit.org/frama/frama/services/seal"
@@ -26,9 +26,14 @@ type platform struct {
 	cli     *cli
 	options devOptions
 	needs   []string // backing services to start, as far as this machine has them
-	nomad   *dev.Nomad
-	pebble  *dev.Pebble
-	mailbox *dev.Maildev
+	engine  *dev.Engine
+	images  catalogue.Images
+	// Networks of instances, and the image that holds one which tasks share; nothing without an engine.
+	firewall isolation.Config
+	infra    string
+	nomad    *dev.Nomad
+	pebble   *dev.Pebble
+	mailbox  *dev.Maildev
 	backingServers
 
 	saying sync.Mutex // parts are started at once, and each says how far it is
@@ -53,21 +58,30 @@ func (p *platform) start(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(o.data, "log"), 0o711); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	native, err := dev.Tool("native")
-	if err != nil {
+	if err := p.useEngine(ctx); err != nil {
 		return err
 	}
 	if o.frama == "" {
-		if o.frama, err = os.Executable(); err != nil {
+		self, err := os.Executable()
+		if err != nil {
 			return fmt.Errorf("find the frama binary: %w", err)
 		}
+		o.frama = self
+	}
+	p.describeImages()
+	if err := p.startFirewall(ctx); err != nil {
+		return err
+	}
+	docker := ""
+	if p.engine != nil {
+		docker = p.engine.Socket
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		defer p.timed("Nomad, the scheduler")(&err)
 		p.nomad, err = dev.StartNomad(ctx, dev.NomadOptions{
 			Data: filepath.Join(o.data, "nomad"), HTTP: o.nomadPort(0), RPC: o.nomadPort(1), Serf: o.nomadPort(2),
-			NativeDir: native, Frama: o.frama, Volumes: o.volumes, KeepSizes: o.volumes != "", Progress: func(text string) { p.say("  Nomad: %s\n", text) },
+			Docker: docker, CNI: p.firewall.CNI, InfraImage: p.infra, Frama: o.frama, Volumes: o.volumes, KeepSizes: o.volumes != "", Progress: func(text string) { p.say("  Nomad: %s\n", text) },
 		})
 		return err
 	})
@@ -78,7 +92,7 @@ func (p *platform) start(ctx context.Context) error {
 	})
 	group.Go(func() (err error) {
 		defer p.timed("maildev, the mailbox")(&err)
-		p.mailbox, err = dev.StartMaildev(ctx, dev.MaildevOptions{Data: o.data, Web: dev.Port{Number: o.mailP, Option: "--mail-port"}})
+		p.mailbox, err = dev.StartMaildev(ctx, dev.MaildevOptions{Data: o.data, Web: dev.Port{Number: o.mailP, Option: "--mail-port"}, Address: p.options.address})
 		return err
 	})
 	p.startBacking(ctx, group)
@@ -121,6 +135,10 @@ func (p *platform) stop() error {
 		p.mailbox.Stop()
 	}
 	p.stopBacking() // after the tasks that write to them
+	err = errors.Join(err, p.removeFirewall(ctx))
+	if p.engine != nil {
+		err = errors.Join(err, p.engine.Leave())
+	}
 	return err
 }
 
@@ -151,6 +169,7 @@ func (p *platform) running(ctx context.Context, conf config, do func(ctx context
 	group.Go(func() error { return a.serve(ctx, ready) })
 	group.Go(func() error { return agent.Run(ctx) })
 	group.Go(func() error { return p.watch(ctx) })
+	group.Go(func() error { return p.keepFirewall(ctx, conf, a.log) })
 	group.Go(func() error {
 		defer cancel()
 		for _, started := range []<-chan struct{}{ready, agent.Ready()} {
@@ -209,15 +228,22 @@ func (p *platform) writeConfig() (config, error) {
 		tomlTable("acme", "directory", p.pebble.Directory, "ca_file", p.pebble.DirectoryCA, "roots_file", p.pebble.RootsFile,
 			"edge_address", local(o.http)) +
 		tomlTable("edge", "listen", local(edgePort), "server", "http://"+local(edgePort), "name", "dev", "data", filepath.Join(o.data, "edge"),
-			"http", local(o.http), "https", local(o.https), "probe_address", local(o.https)) +
+			"http", local(o.http), "https", local(o.https), "probe_address", local(o.https),
+			"addresses", devIngress()) +
 		tomlTable("smtp", "host", host, "port", port, "tls", "none", "from", "frama <frama@frama.localhost>") +
-		tomlTable("catalogue", "variant", "native") +
+		p.imagesConfig() + p.firewallConfig() +
 		// Who tries things out sees what they use within a minute.
 		tomlTable("usage", "every", "1m", "archive", filepath.Join(o.data, "archive")) + p.backingConfig()
 	if err := os.WriteFile(p.configFile(), []byte(text), 0o600); err != nil {
 		return config{}, fmt.Errorf("write the configuration: %w", err)
 	}
 	return loadConfig(p.configFile(), p.cli.environ, nil)
+}
+
+// devIngress are the addresses that requests of this platform's ingress come from: it reaches plain processes from loopback, and
+// containers by way of a bridge of the machine, whose address stands in its place: Docker's own, and those of frama's networks.
+func devIngress() []string {
+	return []string{"127.0.0.1", "172.17.0.1", "172.31.240.1", "172.31.242.1", "172.31.244.1", "172.31.246.1", "172.31.248.1", "172.31.250.1"}
 }
 
 // describe prints where to look.
@@ -275,26 +301,6 @@ func (p *platform) journey(ctx context.Context, a *app, conf config) error {
 	fmt.Fprintf(p.cli.out, "The certificates are from the test authority in %s; a browser warns until it trusts that.\n", conf.ACME.RootsFile)
 	p.describeKinds(a.catalogue, a.control.Offer().Kinds)
 	return nil
-}
-
-// describeKinds says, for each kind that every host should offer or that this platform does, what runs here and what a
-// cluster with containers would run: this machine runs no containers, and nobody shall take one for the other.
-func (p *platform) describeKinds(c *catalogue.Catalogue, offered []string) {
-	here, there := c.For(catalogue.Native), c.For(catalogue.Production)
-	fmt.Fprintln(p.cli.out, "\nWhat runs here, and what a cluster with containers would run:")
-	for _, k := range c.AllKinds() {
-		if !k.Core && !slices.Contains(offered, k.ID) {
-			continue
-		}
-		own, other := "nothing: no container runs on this machine", "nothing yet"
-		if app, ok := here.AppForKind(k.ID); ok && slices.Contains(offered, k.ID) {
-			own = fmt.Sprintf("%s %s as plain processes", app.Title("en"), app.Version(catalogue.Native))
-		}
-		if app, ok := there.AppForKind(k.ID); ok {
-			other = fmt.Sprintf("%s %s in containers", app.Title("en"), app.Version(catalogue.Production))
-		}
-		fmt.Fprintf(p.cli.out, "  %-6s %-42s  %s\n", k.ID, own, other)
-	}
 }
 
 func addresses(v control.SpaceView) []string {

@@ -26,11 +26,11 @@ type backingServers struct {
 	missing map[string]error // services that are needed and not there
 }
 
-// needsOf lists the backing services of the native variants of applications.
+// needsOf lists the backing services of applications.
 func needsOf(apps []catalogue.App) []string {
 	needs := map[string]bool{}
 	for _, a := range apps {
-		for _, need := range a.Run(catalogue.Native).Needs {
+		for _, need := range a.Run().Needs {
 			needs[need] = true
 		}
 	}
@@ -57,15 +57,15 @@ func (p *platform) startBacking(ctx context.Context, group *errgroup.Group) {
 		})
 	}
 	start("postgres", "PostgreSQL", func() (err error) {
-		p.postgres, err = dev.StartPostgres(ctx, dev.PostgresOptions{Data: p.options.data})
+		p.postgres, err = dev.StartPostgres(ctx, dev.PostgresOptions{Data: p.options.data, Address: p.options.address})
 		return err
 	})
 	start("mysql", "MariaDB", func() (err error) {
-		p.mariadb, err = dev.StartMariaDB(ctx, dev.MariaDBOptions{Data: p.options.data})
+		p.mariadb, err = dev.StartMariaDB(ctx, dev.MariaDBOptions{Data: p.options.data, Address: p.options.address})
 		return err
 	})
 	start("redis", "Redis", func() (err error) {
-		p.redis, err = dev.StartRedis(ctx, dev.RedisOptions{Data: p.options.data})
+		p.redis, err = dev.StartRedis(ctx, dev.RedisOptions{Data: p.options.data, Address: p.options.address})
 		return err
 	})
 	if slices.Contains(p.needs, "s3") {
@@ -123,6 +123,9 @@ func (p *platform) backingExited(ctx context.Context) <-chan error {
 func (p *platform) backingConfig() string {
 	text := ""
 	declare := func(kind, address string, more ...any) {
+		if _, port, err := net.SplitHostPort(address); err == nil && p.options.address != "" {
+			more = append(more, "seen_as", net.JoinHostPort(p.options.address, port)) // containers have a loopback of their own
+		}
 		text += "\n[[backing]]\n" + tomlTable("", append([]any{"name", kind, "kind", kind, "address", address, "tls", "none"}, more...)...)
 	}
 	if p.postgres != nil {

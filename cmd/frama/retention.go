@@ -33,7 +33,7 @@ func (a *app) keepRetention(ctx context.Context, group *errgroup.Group, cluster 
 
 func (a *app) retainer(cluster provisioner.Cluster) *retain.Retainer {
 	return retain.New(retain.Options{
-		Store: a.store, Catalogue: a.catalogue, Variant: a.config.Catalogue.Variant, Archive: a.config.Usage.Archive, URL: a.control.URL,
+		Store: a.store, Catalogue: a.catalogue, Archive: a.config.Usage.Archive, URL: a.control.URL,
 		MailDomain: a.control.MailDomain(), Now: now, Log: a.log,
 		Talk: func(ctx context.Context, i hosting.Instance) (*exchange.Exchange, error) {
 			return a.talk(ctx, cluster, i)

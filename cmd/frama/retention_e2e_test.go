@@ -34,7 +34,7 @@ func TestRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 	pads, _ := all.App("etherpad")
-	err = c.onTrialPlatform(t.Context(), conf, needsOf([]catalogue.App{pads}), false, func(ctx context.Context, p *platform, a *app) error {
+	err = c.onTrialPlatform(t.Context(), conf, []catalogue.App{pads}, imagesBuilt, false, func(ctx context.Context, p *platform, a *app) error {
 		plan := all.Plans()[0].ID
 		bench, err := newTrialBench(p, a, plan)
 		if err != nil {

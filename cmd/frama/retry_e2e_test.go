@@ -26,7 +26,7 @@ func TestJourneyRetried(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Nomad gives a deployment up after its progress deadline; the test does not wait for minutes.
-	job := filepath.Join(apps, "tinypads", "native.nomad.hcl")
+	job := filepath.Join(apps, "tinypads", "job.nomad.hcl")
 	text, err := os.ReadFile(job)
 	if err != nil {
 		t.Fatal(err)

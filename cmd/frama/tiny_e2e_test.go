@@ -145,7 +145,7 @@ func tinyCatalogue(t testing.TB) string {
 			t.Fatal(err)
 		}
 		for file, text := range map[string]string{
-			"app.hcl": fmt.Sprintf(tinyManifest, name, kind), "native.nomad.hcl": fmt.Sprintf(tinyJob, binary),
+			"app.hcl": fmt.Sprintf(tinyManifest, name, kind), "job.nomad.hcl": fmt.Sprintf(tinyJob, binary),
 		} {
 			if err := os.WriteFile(filepath.Join(folder, file), []byte(text), 0o644); err != nil {
 				t.Fatal(err)

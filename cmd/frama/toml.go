@@ -18,6 +18,12 @@ func tomlTable(name string, pairs ...any) string {
 		case string:
 			// Go's quoting of printable text is TOML's basic string.
 			fmt.Fprintf(&b, "%s = %s\n", pairs[i], strconv.Quote(value))
+		case []string:
+			quoted := make([]string, len(value))
+			for n, one := range value {
+				quoted[n] = strconv.Quote(one)
+			}
+			fmt.Fprintf(&b, "%s = [%s]\n", pairs[i], strings.Join(quoted, ", "))
 		default:
 			fmt.Fprintf(&b, "%s = %v\n", pairs[i], value)
 		}

@@ -25,7 +25,7 @@ func Cache() string {
 }
 
 // Tool returns the path of a tool: what make tools builds or installs for frama alone (nomad, pebble,
-// pebble-challtestsrv, maildev, and native, the folder of the applications) from the cache, any other (haproxy,
+// pebble-challtestsrv, maildev) from the cache, any other (haproxy,
 // redis-server, chromium, node, …) from PATH. The error says how to get it.
 func Tool(name string) (string, error) {
 	if path := os.Getenv("FRAMA_TEST_NOMAD"); path != "" && name == "nomad" {
@@ -53,8 +53,6 @@ func cached(name string) string {
 		return filepath.Join("bin", name)
 	case "maildev":
 		return filepath.Join("maildev", "node_modules", "maildev", "bin", "maildev")
-	case "native":
-		return "native"
 	}
 	return ""
 }

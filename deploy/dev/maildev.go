@@ -3,6 +3,7 @@ package dev
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ type MaildevOptions struct {
 
 	// Number 0: one that is free, and at later starts the same one again.
 	SMTP, Web Port
+
+	Address string // where it takes mail: 127.0.0.1 when empty
 }
 
 // Maildev takes mail for anybody over SMTP, without TLS or password, delivers none, and shows it in a browser.
@@ -43,11 +46,11 @@ func StartMaildev(ctx context.Context, o MaildevOptions) (*Maildev, error) {
 	if err := os.MkdirAll(mails, 0o700); err != nil {
 		return nil, fmt.Errorf("start maildev: %w", err)
 	}
-	m := &Maildev{SMTPAddr: o.SMTP.Address(), WebURL: "http://" + o.Web.Address()}
+	m := &Maildev{SMTPAddr: net.JoinHostPort(orLoopback(o.Address), strconv.Itoa(o.SMTP.Number)), WebURL: "http://" + o.Web.Address()}
 	m.Process, err = Start(ctx, Command{
 		Name: "maildev", Path: node, Data: dir,
 		Args: []string{
-			program, "--mail-directory", mails, "--ip", "127.0.0.1", "--web-ip", "127.0.0.1",
+			program, "--mail-directory", mails, "--ip", orLoopback(o.Address), "--web-ip", "127.0.0.1",
 			"--smtp", strconv.Itoa(o.SMTP.Number), "--web", strconv.Itoa(o.Web.Number),
 		},
 		Ready: func(ctx context.Context) error {

@@ -17,6 +17,8 @@ import (
 type MariaDBOptions struct {
 	Data string // the platform's folder; MariaDB has mariadb/ in it
 	Port Port   // Number 0: one that is free, and at later starts the same one again
+
+	Address string // of this machine, where it listens too: containers have a loopback of their own; none when empty
 }
 
 // MariaDB is a running server for tests. Its administrator needs the password, and may sign in from this machine only. It
@@ -34,14 +36,15 @@ type MariaDB struct {
 // MariaDB refuses to be root.
 func StartMariaDB(ctx context.Context, o MariaDBOptions) (*MariaDB, error) {
 	dir := filepath.Join(absolute(o.Data), "mariadb")
-	m, err := startMariaDB(ctx, dir, o.Port)
+	m, err := startMariaDB(ctx, dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("start mariadb: %w", err)
 	}
 	return m, nil
 }
 
-func startMariaDB(ctx context.Context, dir string, port Port) (*MariaDB, error) {
+func startMariaDB(ctx context.Context, dir string, o MariaDBOptions) (*MariaDB, error) {
+	port := o.Port
 	program, err := mariadbProgram()
 	if err != nil {
 		return nil, err
@@ -69,7 +72,7 @@ func startMariaDB(ctx context.Context, dir string, port Port) (*MariaDB, error) 
 	m.Process, err = Start(ctx, Command{
 		Name: "mariadb", Path: program, Data: dir, Dir: data, User: credential,
 		Args: []string{
-			"--no-defaults", "--datadir=" + data, "--tmpdir=" + data, "--bind-address=" + m.Host, "--port=" + strconv.Itoa(m.Port),
+			"--no-defaults", "--datadir=" + data, "--tmpdir=" + data, "--bind-address=" + listenOn(o.Address, ","), "--port=" + strconv.Itoa(m.Port),
 			"--socket=", "--pid-file=" + filepath.Join(data, "mariadb.pid"), "--init-file=" + first,
 			"--skip-name-resolve", "--character-set-server=utf8mb4", "--max-connections=200",
 			// Made for speed and little memory, not to last.

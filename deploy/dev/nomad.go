@@ -23,11 +23,14 @@ type NomadOptions struct {
 	// must lie elsewhere.
 	MinPort, MaxPort int
 
-	NativeDir string // offered to jobs as volume frama-native, read-only; none when empty
-	Frama     string // the frama binary, to run the volume plugin; no jobs with volumes when empty
-	Volumes   string // folder of the volumes; one in Data when empty
-	KeepSizes bool   // Volumes is on a file system with quotas; otherwise volumes have no limits
-	Namespace string // "frama" when empty
+	Docker string // path of the socket of the engine that runs containers; none when empty
+	CNI    string // folder of the networks that tasks may share; none when empty
+	// InfraImage runs to hold such a network; Nomad's own choice when empty.
+	InfraImage string
+	Frama      string // the frama binary, to run the volume plugin; no jobs with volumes when empty
+	Volumes    string // folder of the volumes; one in Data when empty
+	KeepSizes  bool   // Volumes is on a file system with quotas; otherwise volumes have no limits
+	Namespace  string // "frama" when empty
 
 	// CPU (MHz) and Memory (MiB) pretend another size of machine; the real one when zero.
 	CPU, Memory int
@@ -85,7 +88,7 @@ func StartNomad(ctx context.Context, o NomadOptions) (_ *Nomad, err error) {
 		}
 	}()
 	if !o.KeepTasks {
-		if err := n.clean(); err != nil {
+		if err := n.clean(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -157,9 +160,6 @@ func (o *NomadOptions) complete() (err error) {
 		return err
 	}
 	o.Data = absolute(o.Data)
-	if o.NativeDir != "" {
-		o.NativeDir = absolute(o.NativeDir)
-	}
 	if o.Volumes == "" {
 		o.Volumes = filepath.Join(o.Data, "volumes")
 	}
@@ -195,7 +195,7 @@ func (n *Nomad) Stop(ctx context.Context) error {
 		err = n.drain(ctx, 30*time.Second)
 		n.Process.Stop()
 	}
-	_, sweepErr := sweep(n.options.Data)
+	_, sweepErr := n.sweep(ctx)
 	removeShortClientDir(n.options.Data)
 	inOrder := err == nil
 	return errors.Join(err, sweepErr, unmountBelow(n.options.Data), n.markStopped(inOrder))
@@ -211,17 +211,37 @@ func (n *Nomad) abandon() {
 	if n.Process != nil {
 		n.Process.Kill()
 	}
-	_, _ = sweep(n.options.Data)
+	_, _ = n.sweep(context.Background())
 	n.unlock()
 }
 
 // clean kills tasks of an agent that was not stopped in order.
-func (n *Nomad) clean() error {
-	count, err := sweep(n.options.Data)
+func (n *Nomad) clean(ctx context.Context) error {
+	count, err := n.sweep(ctx)
 	if count > 0 {
-		n.options.Progress(fmt.Sprintf("ended %d processes that an earlier, killed start had left", count))
+		n.options.Progress(fmt.Sprintf("ended %d processes and containers that an earlier, killed start had left", count))
 	}
 	return err
+}
+
+// sweep kills what tasks of this agent left: processes, and containers, which are not the agent's children.
+func (n *Nomad) sweep(ctx context.Context) (int, error) {
+	count, err := sweep(n.options.Data)
+	id, unknown := n.options.nodeID()
+	if n.options.Docker == "" || unknown != nil {
+		return count, err // an agent that never ran
+	}
+	containers, removeErr := newEngineAPI(n.options.Docker).removeContainers(ctx, "com.hashicorp.nomad.node_id="+id)
+	return count + containers, errors.Join(err, removeErr)
+}
+
+// nodeID is the agent's node, which it keeps over restarts.
+func (o *NomadOptions) nodeID() (string, error) {
+	id, err := os.ReadFile(filepath.Join(o.Data, "state", "client", "client-id"))
+	if err != nil {
+		return "", fmt.Errorf("find Nomad's node: %w", err)
+	}
+	return strings.TrimSpace(string(id)), nil
 }
 
 func (n *Nomad) bootFile() string { return filepath.Join(n.options.Data, "running-since-boot") }
@@ -305,12 +325,16 @@ func (n *Nomad) startAgent(ctx context.Context, config string) error {
 
 // awaitNode waits until this agent's node is ready and can run tasks.
 func (n *Nomad) awaitNode(ctx context.Context) error {
-	id, err := os.ReadFile(filepath.Join(n.options.Data, "state", "client", "client-id"))
+	id, err := n.options.nodeID()
 	if err != nil {
-		return fmt.Errorf("find Nomad's node: %w", err)
+		return err
 	}
-	n.NodeID = strings.TrimSpace(string(id))
-	return n.waitReady(ctx, func(ctx context.Context) error { return n.api.nodeReady(ctx, n.NodeID) }, time.Minute)
+	n.NodeID = id
+	drivers := []string{"exec"}
+	if n.options.Docker != "" {
+		drivers = append(drivers, "docker")
+	}
+	return n.waitReady(ctx, func(ctx context.Context) error { return n.api.nodeReady(ctx, n.NodeID, drivers) }, time.Minute)
 }
 
 // drain ends all tasks on the node but the volume plugin's, which unmounts what they leave, and waits until they have

@@ -21,11 +21,12 @@ type nomadAPI struct {
 
 // errStatus is an answer other than 200.
 type errStatus struct {
+	who  string
 	code int
 	body string
 }
 
-func (e *errStatus) Error() string { return fmt.Sprintf("nomad answered %d: %s", e.code, e.body) }
+func (e *errStatus) Error() string { return fmt.Sprintf("%s answered %d: %s", e.who, e.code, e.body) }
 
 func isStatus(err error, code int) bool {
 	var s *errStatus
@@ -56,7 +57,7 @@ func (a *nomadAPI) call(ctx context.Context, method, path string, in, out any) e
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return &errStatus{resp.StatusCode, strings.TrimSpace(string(answer))}
+		return &errStatus{"nomad", resp.StatusCode, strings.TrimSpace(string(answer))}
 	}
 	if out == nil || len(answer) == 0 {
 		return nil
@@ -75,7 +76,7 @@ func (a *nomadAPI) hasLeader(ctx context.Context) error {
 	return nil
 }
 
-func (a *nomadAPI) nodeReady(ctx context.Context, id string) error {
+func (a *nomadAPI) nodeReady(ctx context.Context, id string, drivers []string) error {
 	var node struct {
 		Status  string
 		Drivers map[string]struct {
@@ -89,8 +90,10 @@ func (a *nomadAPI) nodeReady(ctx context.Context, id string) error {
 	if node.Status != "ready" {
 		return fmt.Errorf("node is %s", node.Status)
 	}
-	if exec, known := node.Drivers["exec"]; !known || !exec.Healthy {
-		return fmt.Errorf("driver exec is not healthy: %s", exec.HealthDescription)
+	for _, name := range drivers {
+		if driver, known := node.Drivers[name]; !known || !driver.Healthy {
+			return fmt.Errorf("driver %s is not healthy: %s", name, driver.HealthDescription)
+		}
 	}
 	return nil
 }

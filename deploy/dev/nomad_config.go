@@ -73,7 +73,7 @@ server {
 
 client {
   enabled           = true
-  state_dir         = %[11]q
+  state_dir         = %[10]q
   network_interface = "lo"
   min_dynamic_port  = %[5]d
   max_dynamic_port  = %[6]d
@@ -83,10 +83,10 @@ client {
   gc_disk_usage_threshold  = 99
   gc_inode_usage_threshold = 99
   max_kill_timeout  = "2m"
-
+%[12]s
   options {
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
-  }
+%[11]s  }
 
   chroot_env {
 %[9]s  }
@@ -95,11 +95,42 @@ client {
     path      = "/usr"
     read_only = true
   }
-%[10]s}
+}
 
 plugin "raw_exec" {
   config {
     enabled = true
+  }
+}
+`
+
+// dockerConfig is that of the driver for containers.
+//
+//   - Images stay, and containers that this agent does not know are left alone: several agents share the engine, and each
+//     would remove those of the others.
+//   - volumes: no paths of the machine, only volumes and files of the task itself.
+//   - pids_limit is for tasks that set none. The labels tell whose a container is.
+const dockerConfig = `
+plugin "docker" {
+  config {
+    endpoint              = %q
+%s    allow_privileged      = false
+    pids_limit            = 2000
+    pull_activity_timeout = "5m"
+    extra_labels          = ["job_name", "task_group_name", "task_name", "namespace", "node_name", "node_id"]
+
+    gc {
+      image     = false
+      container = true
+
+      dangling_containers {
+        enabled = false
+      }
+    }
+
+    volumes {
+      enabled = false
+    }
   }
 }
 `
@@ -117,12 +148,19 @@ func (o *NomadOptions) writeConfig() (path, clientDir string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("write the skeleton of task folders: %w", err)
 	}
-	native := ""
-	if o.NativeDir != "" {
-		native = fmt.Sprintf("\n  host_volume \"frama-native\" {\n    path      = %q\n    read_only = true\n  }\n", o.NativeDir)
+	noDocker := ""
+	if o.Docker == "" {
+		noDocker = "    \"driver.denylist\" = \"docker\"\n" // it would find the machine's own
 	}
 	text := fmt.Sprintf(agentConfig, state, o.HTTP.Number, o.RPC.Number, o.Serf.Number, o.MinPort, o.MaxPort,
-		o.CPU, o.Memory, chroot, native, clientDir)
+		o.CPU, o.Memory, chroot, clientDir, noDocker, o.cni())
+	if o.Docker != "" {
+		infra := ""
+		if o.InfraImage != "" {
+			infra = fmt.Sprintf("    infra_image           = %q\n", o.InfraImage)
+		}
+		text += fmt.Sprintf(dockerConfig, "unix://"+o.Docker, infra)
+	}
 	path = filepath.Join(o.Data, "nomad.hcl")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return "", "", fmt.Errorf("write Nomad's configuration: %w", err)
@@ -157,6 +195,14 @@ func linkTo(dir string) string {
 
 // removeShortClientDir removes the link, if there is one; the next start makes it again.
 func removeShortClientDir(data string) { _ = os.Remove(linkTo(filepath.Join(data, "state", "client"))) }
+
+// cni names the plugins of Debian's package and the networks made of them.
+func (o *NomadOptions) cni() string {
+	if o.CNI == "" {
+		return ""
+	}
+	return fmt.Sprintf("  cni_path          = \"/usr/lib/cni\"\n  cni_config_dir    = %q\n", absolute(o.CNI))
+}
 
 // etcFiles are what programs look for in /etc when they resolve names, users, times and libraries, and check
 // certificates.

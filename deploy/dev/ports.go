@@ -42,6 +42,22 @@ func (p Port) Check() error {
 	return fmt.Errorf("port %d is taken by %s: stop it%s", p.Number, holder, p.instead())
 }
 
+// orLoopback is the address, or 127.0.0.1.
+func orLoopback(address string) string {
+	if address == "" {
+		return "127.0.0.1"
+	}
+	return address
+}
+
+// listenOn lists 127.0.0.1 and the address, if there is another.
+func listenOn(address, separator string) string {
+	if address == "" || address == "127.0.0.1" {
+		return "127.0.0.1"
+	}
+	return "127.0.0.1" + separator + address
+}
+
 func (p Port) instead() string {
 	if p.Option == "" {
 		return ""

@@ -21,6 +21,8 @@ import (
 type PostgresOptions struct {
 	Data string // the platform's folder; PostgreSQL has postgres/ in it
 	Port Port   // Number 0: one that is free, and at later starts the same one again
+
+	Address string // of this machine, where it listens too: containers have a loopback of their own; none when empty
 }
 
 // Postgres is a running server for tests: everybody on the machine may connect without a password, and it does not
@@ -53,6 +55,9 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	if err := makeCluster(ctx, bin, data, credential); err != nil {
 		return nil, fmt.Errorf("start postgres: %w", err)
 	}
+	if err := writeAccess(filepath.Join(data, "pg_hba.conf"), credential); err != nil {
+		return nil, fmt.Errorf("start postgres: %w", err)
+	}
 	p := &Postgres{Host: "127.0.0.1", Port: o.Port.Number, User: "postgres", Socket: data}
 	if len(data) > 80 { // the path of a unix socket has at most 107 bytes
 		p.Socket = ""
@@ -60,7 +65,7 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	p.Process, err = startAfterCrash(ctx, Command{
 		Name: "postgres", Path: filepath.Join(bin, "postgres"), Data: dir, Dir: data, User: credential,
 		Args: []string{
-			"-D", data, "-p", strconv.Itoa(p.Port), "-c", "listen_addresses=" + p.Host, "-c", "unix_socket_directories=" + p.Socket,
+			"-D", data, "-p", strconv.Itoa(p.Port), "-c", "listen_addresses=" + listenOn(o.Address, ","), "-c", "unix_socket_directories=" + p.Socket,
 			"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
 		},
 		Stop: syscall.SIGINT, // closes connections; SIGTERM waits for the clients to go
@@ -95,6 +100,23 @@ func startAfterCrash(ctx context.Context, c Command) (*Process, error) {
 func (p *Postgres) URL(database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(p.User), Host: Port{Number: p.Port}.Address(), Path: database, RawQuery: "sslmode=disable"}
 	return u.String()
+}
+
+// access lets in everybody on this machine without a password, and containers with theirs.
+const access = `local all all                trust
+host  all all 127.0.0.1/32   trust
+host  all all ::1/128        trust
+host  all all samehost       trust
+host  all all 10.0.0.0/8     scram-sha-256
+host  all all 172.16.0.0/12  scram-sha-256
+host  all all 192.168.0.0/16 scram-sha-256
+`
+
+func writeAccess(path string, credential *syscall.Credential) error {
+	if err := os.WriteFile(path, []byte(access), 0o600); err != nil {
+		return fmt.Errorf("say who may connect: %w", err)
+	}
+	return give(path, credential)
 }
 
 // postgresPrograms is the folder with the server's programs, which Debian keeps out of PATH.

@@ -16,6 +16,8 @@ import (
 type RedisOptions struct {
 	Data string // the platform's folder; Redis has redis/ in it
 	Port Port   // Number 0: one that is free, and at later starts the same one again
+
+	Address string // of this machine, where it listens too: containers have a loopback of their own; none when empty
 }
 
 // Redis is a running server for tests, which keeps its data and its accounts over restarts. Only the administrator, who
@@ -33,7 +35,7 @@ type Redis struct {
 //
 //   - aclfile keeps the accounts; ACL SAVE writes it, which is why it is not made anew at each start.
 //   - appendonly and noeviction: applications that keep more than a cache in it may ask for that.
-const redisConfig = `bind 127.0.0.1
+const redisConfig = `bind %s
 port %d
 dir %q
 aclfile %q
@@ -46,14 +48,15 @@ maxmemory-policy noeviction
 // StartRedis starts the server that is installed.
 func StartRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
 	dir := filepath.Join(absolute(o.Data), "redis")
-	r, err := startRedis(ctx, dir, o.Port)
+	r, err := startRedis(ctx, dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("start redis: %w", err)
 	}
 	return r, nil
 }
 
-func startRedis(ctx context.Context, dir string, port Port) (*Redis, error) {
+func startRedis(ctx context.Context, dir string, o RedisOptions) (*Redis, error) {
+	port := o.Port
 	program, err := Tool("redis-server")
 	if err != nil {
 		return nil, err
@@ -74,7 +77,7 @@ func startRedis(ctx context.Context, dir string, port Port) (*Redis, error) {
 			return nil, err
 		}
 	}
-	if err := os.WriteFile(config, fmt.Appendf(nil, redisConfig, port.Number, data, users), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, redisConfig, listenOn(o.Address, " "), port.Number, data, users), 0o600); err != nil {
 		return nil, err
 	}
 	r := &Redis{Host: "127.0.0.1", Port: port.Number, User: "default", Password: password}

@@ -105,6 +105,8 @@ type server struct {
 	tls  *tls.Config // nil without TLS
 	host string      // of SeenAs
 	port string
+	// authority is what instances check the server's certificate with, PEM; empty where they cannot.
+	authority string
 }
 
 // prefixForm is what is safe in the names of all kinds, and in the patterns of keys and rights.
@@ -142,6 +144,9 @@ func newServer(o Options) (server, error) {
 		s.tls.RootCAs = x509.NewCertPool()
 		if !s.tls.RootCAs.AppendCertsFromPEM(pem) {
 			return s, s.wrong("ca_file: %s holds no certificate in PEM", o.CAFile)
+		}
+		if len(pem) <= mostAuthority {
+			s.authority = string(pem)
 		}
 	default:
 		return s, s.wrong("tls: %q is neither verify nor none", o.TLS)

@@ -17,7 +17,7 @@ func TestCatalogueExtensions(t *testing.T) {
 	}
 	some := 0
 	for _, app := range apps.Apps() {
-		for _, name := range app.Run(catalogue.Production).Postgres.Extensions {
+		for _, name := range app.Run().Postgres.Extensions {
 			if some++; !slices.Contains(allowedExtensions, name) {
 				t.Errorf("%s asks for the extension %s, which frama gives to nobody", app.Name, name)
 			}

@@ -111,7 +111,9 @@ func (m *mariadb) Ensure(ctx context.Context, g provisioner.Grant) (map[string]s
 	if err := ensureLogin(ctx, m, g, func() error { return m.Rotate(ctx, g, g.Secrets) }); err != nil {
 		return nil, err
 	}
-	return map[string]string{"db_host": m.host, "db_port": m.port, "db_name": g.Name, "db_user": g.Name}, nil
+	values := m.encryption()
+	values["db_host"], values["db_port"], values["db_name"], values["db_user"] = m.host, m.port, g.Name, g.Name
+	return values, nil
 }
 
 // limits is how many connections an instance may have.

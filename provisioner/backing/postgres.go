@@ -92,7 +92,9 @@ func (p *postgres) Ensure(ctx context.Context, g provisioner.Grant) (map[string]
 	if err := ensureLogin(ctx, p, g, func() error { return p.Rotate(ctx, g, g.Secrets) }); err != nil {
 		return nil, err
 	}
-	return map[string]string{"db_host": p.host, "db_port": p.port, "db_name": g.Name, "db_user": g.Name}, nil
+	values := p.encryption()
+	values["db_host"], values["db_port"], values["db_name"], values["db_user"] = p.host, p.port, g.Name, g.Name
+	return values, nil
 }
 
 // attributes of every role: least privilege. It inherits, since it is in no role but that of each database's owner, from

@@ -47,16 +47,21 @@ type Exchange struct {
 // ErrNoAnswer says that the instance gave no whole answer: it may be starting, so that trying again can help.
 var ErrNoAnswer = errors.New("no answer")
 
-// Run makes the requests in order, with one jar of cookies, and stops at the first that is not answered as it says. The
+// Run makes the requests in order, with one jar of cookies for each account of basic authentication, and stops at the first
+// that is not answered as it says: an application would take the cookies of one account for its word against the other. The
 // error names the request, what was expected and what came.
 func (e *Exchange) Run(ctx context.Context, requests []catalogue.Request) error {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return fmt.Errorf("cookies: %w", err)
-	}
 	client := e.client()
-	client.Jar = jar
+	jars := map[string]*cookiejar.Jar{}
 	for n, q := range requests {
+		if jars[q.User] == nil {
+			jar, err := cookiejar.New(nil)
+			if err != nil {
+				return fmt.Errorf("cookies: %w", err)
+			}
+			jars[q.User] = jar
+		}
+		client.Jar = jars[q.User]
 		if err := e.one(ctx, client, q); err != nil {
 			name := q.Name
 			if name == "" {

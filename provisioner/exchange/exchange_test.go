@@ -226,3 +226,22 @@ func TestDirect(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The cookies of one account are not its word against another that asks by basic authentication.
+func TestEachAccountHasItsCookies(t *testing.T) {
+	e := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		user, _, _ := r.BasicAuth()
+		if c, err := r.Cookie("session"); err == nil && c.Value != user {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: user, Path: "/"})
+	})
+	var requests []catalogue.Request
+	for _, user := range []string{"frama", "frama", "admin", "frama", "admin"} {
+		requests = append(requests, catalogue.Request{Name: user, Path: "/", User: user, Password: "{key}", Status: 200})
+	}
+	if err := e.Run(t.Context(), requests); err != nil {
+		t.Error(err)
+	}
+}

@@ -40,7 +40,6 @@ type Prober struct {
 type Options struct {
 	Cluster   Cluster
 	Catalogue *catalogue.Catalogue
-	Variant   string
 	Servers   []provisioner.Server     // declared backing servers
 	URL       func(host string) string // public address of an instance
 	Timeout   time.Duration            // of one probe
@@ -67,7 +66,7 @@ func (p *Prober) Measure(asked context.Context, i hosting.Instance) (hosting.Mea
 	l := &look{Prober: p, Instance: i}
 	app, known := p.Catalogue.App(i.App)
 	if known {
-		l.app, l.run = app, app.Run(p.Variant)
+		l.app, l.run = app, app.Run()
 	}
 	m := hosting.Measurement{InstanceID: i.ID, SpaceID: i.SpaceID, At: p.Now()}
 	// First what shows whether the cluster answers at all.

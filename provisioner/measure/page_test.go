@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/provisioner/measure"
 	"framagit.org/frama/frama/provisioner/measure/measuretest"
 )
@@ -126,7 +125,7 @@ func TestBrokenOffIsNoProblem(t *testing.T) {
 	i.Address = serve(t, func(http.ResponseWriter, *http.Request) { stop(); <-hang })
 	defer close(hang)
 	_, err := measure.New(measure.Options{Cluster: &paper{t: t, secrets: map[string]string{"api_key": apiKey}}, Catalogue: appWith(t, getStats),
-		Variant: catalogue.Production, URL: func(host string) string { return "https://" + host }, Timeout: 20 * time.Second, Now: time.Now}).Measure(ctx, i)
+		URL: func(host string) string { return "https://" + host }, Timeout: 20 * time.Second, Now: time.Now}).Measure(ctx, i)
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}

@@ -101,7 +101,7 @@ func look(t *testing.T, o measure.Options, i hosting.Instance) map[string]hostin
 	if o.Timeout == 0 {
 		o.Timeout = 2 * time.Second
 	}
-	o.Now, o.URL, o.Variant = time.Now, func(host string) string { return "https://" + host }, catalogue.Production
+	o.Now, o.URL = time.Now, func(host string) string { return "https://" + host }
 	m, err := measure.New(o).Measure(t.Context(), i)
 	if err != nil {
 		t.Fatal(err)

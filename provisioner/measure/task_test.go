@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/provisioner"
 	"framagit.org/frama/frama/provisioner/measure"
 )
@@ -187,7 +186,7 @@ func TestOutageIsNoInstancesFault(t *testing.T) {
 		if usage != "" {
 			i.Volume = ""
 		}
-		m, err := measure.New(measure.Options{Cluster: cluster, Catalogue: appWith(t, usage), Variant: catalogue.Production,
+		m, err := measure.New(measure.Options{Cluster: cluster, Catalogue: appWith(t, usage),
 			URL: func(host string) string { return "https://" + host }, Timeout: time.Second, Now: time.Now}).Measure(t.Context(), i)
 		var temporary *provisioner.TemporaryError
 		if !errors.As(err, &temporary) || len(m.Readings) != 0 {

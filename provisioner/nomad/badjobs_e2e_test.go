@@ -154,14 +154,10 @@ func TestEmbeddedEntriesPassThePolicy(t *testing.T) {
 	}
 	c := cluster(t)
 	found, err := all.Lint(t.Context(), func(ctx context.Context, f catalogue.JobFile) ([]catalogue.Finding, error) {
-		policy := ProductionPolicy()
-		if f.Variant == catalogue.Native {
-			policy = DevelopmentPolicy()
-		}
 		answer, err := c.Check(ctx, provisioner.Job{
 			ID: "lint-" + f.App, SpaceID: "lint", InstanceID: "lint", Source: f.Source, Path: f.Path, Variables: f.Variables,
 			Volume: f.Volume, Port: f.Port, CPU: f.CPU, Memory: f.Memory, MemoryMax: f.MemoryMax,
-		}, policy)
+		}, ProductionPolicy())
 		var out []catalogue.Finding
 		for _, one := range answer {
 			out = append(out, catalogue.Finding(one))

@@ -57,7 +57,12 @@ func (c *Cluster) call(ctx context.Context, doing string, f func(ctx context.Con
 }
 
 func (c *Cluster) once(ctx context.Context, f func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	return c.within(ctx, c.options.Timeout, f)
+}
+
+// within runs a call that may take longer than others, since Nomad answers it when something is done.
+func (c *Cluster) within(ctx context.Context, limit time.Duration, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return f(ctx)
 }
@@ -81,6 +86,12 @@ func passing(err error) bool {
 // explain turns a failure into what an operator reads.
 func (c *Cluster) explain(doing string, err error) error {
 	switch code := status(err); {
+	case isSlow(err):
+		return &provisioner.TemporaryError{
+			Reason: fmt.Sprintf("Nomad does not answer at %s in time (could not %s): see whether it is overloaded or stuck, or correct "+
+				"nomad.address", c.options.Address, doing),
+			After: 10 * time.Second, Err: fmt.Errorf("%w: %w", ErrUnreachable, err),
+		}
 	case isNetwork(err):
 		return &provisioner.TemporaryError{
 			Reason: fmt.Sprintf("Nomad does not answer at %s (could not %s): start it, or correct nomad.address", c.options.Address, doing),
@@ -119,6 +130,13 @@ func isNotFound(err error) bool { return status(err) == http.StatusNotFound }
 func isConflict(err error) bool {
 	var cas api.ErrCASConflict
 	return errors.As(err, &cas) || strings.Contains(err.Error(), api.RegisterEnforceIndexErrPrefix)
+}
+
+// isSlow reports whether a connection was made and no answer came in time.
+func isSlow(err error) bool {
+	var op *net.OpError
+	dialling := errors.As(err, &op) && op.Op == "dial"
+	return status(err) == 0 && !dialling && errors.Is(err, context.DeadlineExceeded)
 }
 
 func isNetwork(err error) bool {

@@ -14,7 +14,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// JobHealth says how the job does: three small reads, a fourth while it is not healthy.
+// JobHealth says how the job does: three small reads, a fourth while it is not healthy, and a fifth when it is late.
 func (c *Cluster) JobHealth(ctx context.Context, id string) (provisioner.JobHealth, error) {
 	job, err := c.job(ctx, id)
 	if err != nil {
@@ -41,6 +41,11 @@ func (c *Cluster) JobHealth(ctx context.Context, id string) (provisioner.JobHeal
 	if err != nil {
 		return provisioner.JobHealth{}, err
 	}
+	if late := s.late(); late != nil {
+		if s.checks, err = c.checks(ctx, late.ID); err != nil {
+			return provisioner.JobHealth{}, err
+		}
+	}
 	if h := s.health(); h.State == provisioner.JobHealthy {
 		return h, nil
 	}
@@ -61,11 +66,12 @@ type sighting struct {
 	deployment *api.Deployment // latest, may be of an older version or nil
 	allocs     []*api.AllocationListStub
 	evals      []*api.Evaluation
+	checks     api.AllocCheckStatuses // of a late allocation
 }
 
 func (s sighting) health() provisioner.JobHealth {
 	answer := func(state provisioner.JobState, reason string) provisioner.JobHealth {
-		return provisioner.JobHealth{State: state, Reason: reason, Since: s.since(), Begun: begun(s.current())}
+		return provisioner.JobHealth{State: state, Reason: reason, Since: s.since(), Within: s.within(), Begun: begun(s.current())}
 	}
 	switch {
 	case s.job == nil:
@@ -75,8 +81,14 @@ func (s sighting) health() provisioner.JobHealth {
 	}
 	alloc := s.current()
 	d := s.currentDeployment()
+	if s.late() != nil {
+		if allPass(s.checks) {
+			return answer(provisioner.JobHealthy, "")
+		}
+		return answer(provisioner.JobPending, joined("it is late, and still at work", s.cause()))
+	}
 	if d != nil && d.Status == api.DeploymentStatusFailed {
-		return answer(provisioner.JobFailed, joined(d.StatusDescription, lastEvents(alloc)))
+		return answer(provisioner.JobFailed, joined(s.cause(), d.StatusDescription))
 	}
 	running := alloc != nil && alloc.ClientStatus == api.AllocClientStatusRunning
 	// An allocation of a job without a deployment says itself whether its checks passed.
@@ -88,12 +100,12 @@ func (s sighting) health() provisioner.JobHealth {
 		return answer(provisioner.JobBlocked, reason)
 	}
 	if d != nil && d.Status == api.DeploymentStatusSuccessful && !running {
-		return answer(provisioner.JobPending, joined("it worked and is starting again", lastEvents(alloc)))
+		return answer(provisioner.JobPending, joined("it worked and is starting again", s.cause()))
 	}
 	if alloc == nil {
 		return answer(provisioner.JobPending, "waits to be placed")
 	}
-	return answer(provisioner.JobPending, joined("allocation is "+alloc.ClientStatus, lastEvents(alloc)))
+	return answer(provisioner.JobPending, joined("allocation is "+alloc.ClientStatus, s.cause()))
 }
 
 // currentDeployment is the deployment of the job's current version, or nil: the latest may be an older version's, or
@@ -118,6 +130,43 @@ func (s sighting) current() *api.AllocationListStub {
 		}
 	}
 	return best
+}
+
+// late is the allocation of a deployment that failed for want of time, and that works on or still starts; nil when there is
+// none. Nomad gave it up: it notes a health that comes later nowhere, so its checks must be asked.
+func (s sighting) late() *api.AllocationListStub {
+	d, alloc := s.currentDeployment(), s.current()
+	if d == nil || d.Status != api.DeploymentStatusFailed || alloc == nil || !wanted(alloc) || terminal(alloc) {
+		return nil
+	}
+	return alloc
+}
+
+// checks returns the newest results of an allocation's checks, none while its node does not know it.
+func (c *Cluster) checks(ctx context.Context, alloc string) (api.AllocCheckStatuses, error) {
+	var checks api.AllocCheckStatuses
+	err := c.call(ctx, "read the checks of allocation "+alloc, func(ctx context.Context) error {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		checks, err = c.client.Allocations().Checks(alloc, r)
+		if isNotFound(err) {
+			checks, err = nil, nil
+		}
+		return err
+	})
+	return checks, err
+}
+
+// allPass reports whether there are checks, and all of them pass.
+func allPass(checks api.AllocCheckStatuses) bool {
+	for _, check := range checks {
+		if check.Status != "success" {
+			return false
+		}
+	}
+	return len(checks) > 0
 }
 
 func wanted(a *api.AllocationListStub) bool { return a.DesiredStatus == api.AllocDesiredStatusRun }
@@ -201,36 +250,83 @@ func needs(m *api.AllocationMetric, dimension string) string {
 	return ""
 }
 
-// telling are the events that say why a task does not run. Others are noise.
-var telling = []string{api.TaskDriverFailure, api.TaskSetupFailure, api.TaskFailedValidation, api.TaskTerminated,
-	api.TaskNotRestarting, api.TaskRestarting, api.TaskArtifactDownloadFailed, "Template", "Killing", "Failed Restoring Task"}
+// telling ranks the events that say why a task does not run: what failed before it could start comes first, then how it ended,
+// and last what Nomad does about it, which says nothing of the reason. Other events are noise.
+var telling = map[string]int{
+	api.TaskDriverFailure: 1, api.TaskSetupFailure: 1, api.TaskFailedValidation: 1, api.TaskArtifactDownloadFailed: 1, "Failed Restoring Task": 1,
+	api.TaskTerminated: 2, "Template": 2,
+	api.TaskNotRestarting: 3, api.TaskRestarting: 3, "Killing": 3,
+}
 
 const longestEvent = 300 // characters
 
-// lastEvents is the last telling event of each task. Events hold no environment; they are cut short all the same.
+// cause is why the tasks of the newest allocation do not run, or, while that has nothing to say, those of the one before.
+func (s sighting) cause() string {
+	current := s.current()
+	if text := lastEvents(current); text != "" || current == nil {
+		return text
+	}
+	var before *api.AllocationListStub
+	for _, a := range s.allocs {
+		if a.JobVersion == current.JobVersion && a.CreateIndex < current.CreateIndex && (before == nil || a.CreateIndex > before.CreateIndex) {
+			before = a
+		}
+	}
+	if text := lastEvents(before); text != "" {
+		return "the allocation before: " + text
+	}
+	return ""
+}
+
+// lastEvents is the most telling event of each task since it was last started, the worst first. Events hold no environment; they
+// are cut short all the same.
 func lastEvents(a *api.AllocationListStub) string {
 	if a == nil {
 		return ""
 	}
-	var words []string
+	type said struct {
+		rank int
+		text string
+	}
+	var all []said
 	for _, name := range slices.Sorted(maps.Keys(a.TaskStates)) {
 		state := a.TaskStates[name]
 		if state == nil {
 			continue
 		}
-		for _, e := range slices.Backward(state.Events) {
-			if e == nil || !slices.Contains(telling, e.Type) {
-				continue
-			}
+		if e := worstEvent(state.Events); e != nil {
 			text := strings.Join(strings.Fields(cmp.Or(e.DisplayMessage, e.Type)), " ")
+			if lacking := notBuilt(text); lacking != "" {
+				text = lacking
+			}
 			if runes := []rune(text); len(runes) > longestEvent {
 				text = string(runes[:longestEvent]) + "…"
 			}
-			words = append(words, fmt.Sprintf("task %s: %s: %s", name, e.Type, text))
-			break
+			all = append(all, said{telling[e.Type], fmt.Sprintf("task %s: %s: %s", name, e.Type, text)})
 		}
 	}
+	slices.SortStableFunc(all, func(x, y said) int { return cmp.Compare(x.rank, y.rank) })
+	var words []string
+	for _, one := range all {
+		words = append(words, one.text)
+	}
 	return strings.Join(words, "; ")
+}
+
+// worstEvent is the newest of the most telling events since the task was last started, nil for none.
+func worstEvent(events []*api.TaskEvent) (worst *api.TaskEvent) {
+	for _, e := range slices.Backward(events) {
+		if e == nil {
+			continue
+		}
+		if e.Type == api.TaskStarted && worst != nil {
+			break
+		}
+		if rank := telling[e.Type]; rank > 0 && (worst == nil || rank < telling[worst.Type]) {
+			worst = e
+		}
+	}
+	return worst
 }
 
 // begun is when a task of an allocation was last started, or signalled.
@@ -268,4 +364,17 @@ func (s sighting) since() time.Time {
 		latest = max(latest, a.CreateTime)
 	}
 	return time.Unix(0, latest).UTC()
+}
+
+// within is the longest time that a group of the job gives an allocation to become healthy.
+func (s sighting) within() time.Duration {
+	var longest time.Duration
+	if s.job != nil {
+		for _, group := range s.job.TaskGroups {
+			if group.Update != nil {
+				longest = max(longest, deref(group.Update.HealthyDeadline))
+			}
+		}
+	}
+	return longest
 }

@@ -63,6 +63,45 @@ func TestHealthIsSummarised(t *testing.T) {
 	}
 }
 
+// A failed image pull is what people need to read, and not that Nomad starts the task again.
+func TestTheReasonComesFirst(t *testing.T) {
+	event := func(kind, message string) *api.TaskEvent { return &api.TaskEvent{Type: kind, DisplayMessage: message} }
+	pull := event(api.TaskDriverFailure, "Failed to pull docker.io/x/y:1.2.3: no such host")
+	restart, started := event(api.TaskRestarting, "Task restarting in 5s"), event(api.TaskStarted, "Task started by client")
+	exit, killing := event(api.TaskTerminated, "Exit Code: 1"), event("Killing", "Sent interrupt")
+	alloc := func(index uint64, tasks map[string][]*api.TaskEvent) *api.AllocationListStub {
+		a := &api.AllocationListStub{CreateIndex: index, ClientStatus: "pending", DesiredStatus: "run", TaskStates: map[string]*api.TaskState{}}
+		for name, events := range tasks {
+			a.TaskStates[name] = &api.TaskState{Events: events}
+		}
+		return a
+	}
+	type tasks = map[string][]*api.TaskEvent
+	for name, c := range map[string]struct {
+		allocs []*api.AllocationListStub
+		want   string
+	}{
+		"pull that is tried again":      {[]*api.AllocationListStub{alloc(1, tasks{"app": {pull, restart, pull, restart}})}, "task app: Driver Failure: Failed to pull docker.io/x/y:1.2.3: no such host"},
+		"pull that is given up":         {[]*api.AllocationListStub{alloc(1, tasks{"app": {pull, event(api.TaskNotRestarting, "Exceeded allowed attempts")}})}, "task app: Driver Failure: Failed to pull docker.io/x/y:1.2.3: no such host"},
+		"a crash after an earlier pull": {[]*api.AllocationListStub{alloc(1, tasks{"app": {pull, restart, started, exit, restart}})}, "task app: Terminated: Exit Code: 1"},
+		"the task that failed first":    {[]*api.AllocationListStub{alloc(1, tasks{"app": {pull, restart}, "a-cache": {started, killing}})}, "task app: Driver Failure: Failed to pull docker.io/x/y:1.2.3: no such host; task a-cache: Killing: Sent interrupt"},
+		"a fresh allocation":            {[]*api.AllocationListStub{alloc(1, tasks{"app": {pull}}), alloc(2, tasks{"app": {event(api.TaskReceived, "")}})}, "the allocation before: task app: Driver Failure: Failed to pull docker.io/x/y:1.2.3: no such host"},
+		"nothing yet":                   {[]*api.AllocationListStub{alloc(1, tasks{"app": {event(api.TaskReceived, "")}})}, ""},
+	} {
+		s := sighting{job: &api.Job{Version: ptr(uint64(0))}, allocs: c.allocs}
+		if got := s.cause(); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	d := &api.Deployment{Status: "failed", StatusDescription: "Failed due to progress deadline"}
+	failed := alloc(1, tasks{"app": {pull, restart}})
+	failed.ClientStatus = "failed"
+	h := sighting{job: &api.Job{Version: ptr(uint64(0)), CreateIndex: ptr(uint64(0))}, deployment: d, allocs: []*api.AllocationListStub{failed}}.health()
+	if h.State != provisioner.JobFailed || !strings.HasPrefix(h.Reason, "task app: Driver Failure") || !strings.HasSuffix(h.Reason, "progress deadline") {
+		t.Errorf("%+v", h)
+	}
+}
+
 func TestPlacementFailures(t *testing.T) {
 	cases := map[string]*api.AllocationMetric{
 		"cpu exhausted on 1 node (needs 500 MHz)": {DimensionExhausted: map[string]int{"cpu": 1}, ResourcesExhausted: map[string]*api.Resources{"t": {CPU: ptr(500)}}},
@@ -87,6 +126,9 @@ func TestNodesWithWhoHoldsWhat(t *testing.T) {
 			NodeResources:     &api.NodeResources{Cpu: api.NodeCpuResources{CpuShares: 1000}, Memory: api.NodeMemoryResources{MemoryMB: 2000}, Disk: api.NodeDiskResources{DiskMB: 3000}},
 			ReservedResources: &api.NodeReservedResources{Cpu: api.NodeReservedCpuResources{CpuShares: 100}, Memory: api.NodeReservedMemoryResources{MemoryMB: 200}, Networks: api.NodeReservedNetworkResources{ReservedHostPorts: "22,80-81,x"}}}
 	}
+	ready := stub("a", "ready", "eligible")
+	ready.Drivers = map[string]*api.DriverInfo{"exec": {Detected: true, Healthy: true}, "docker": {Detected: true}, "java": {Healthy: true},
+		"mock": nil, "raw_exec": {Detected: true, Healthy: true}}
 	drained := stub("d", "ready", "eligible")
 	drained.Drain = true
 	alloc := &api.AllocationListStub{NodeID: "a", JobID: "amis-etherpad", Namespace: "frama", AllocatedResources: &api.AllocatedResources{
@@ -94,10 +136,10 @@ func TestNodesWithWhoHoldsWhat(t *testing.T) {
 		Shared: api.AllocatedSharedResources{DiskMB: 300, Ports: []api.PortMapping{{Value: 20001}, {Value: 80}}}}}
 	stranger := *alloc
 	stranger.Namespace = "default"
-	got := nodesOf([]*api.NodeListStub{stub("a", "ready", "eligible"), stub("b", "down", "eligible"), stub("c", "ready", "ineligible"), drained},
+	got := nodesOf([]*api.NodeListStub{ready, stub("b", "down", "eligible"), stub("c", "ready", "ineligible"), drained},
 		[]*api.AllocationListStub{alloc, &stranger, {NodeID: "gone"}}, "frama")
 	one := hosting.Resources{CPU: 50, Memory: 60, Disk: 300}
-	want := []provisioner.Node{{ID: "a", Address: "10.0.0.1", Total: hosting.Resources{CPU: 900, Memory: 1800, Disk: 3000},
+	want := []provisioner.Node{{ID: "a", Drivers: []string{"exec", "raw_exec"}, Total: hosting.Resources{CPU: 900, Memory: 1800, Disk: 3000},
 		Held: []provisioner.Held{{Job: "amis-etherpad", Resources: one}, {Resources: one}}, UsedPorts: []int{22, 80, 81, 20001}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)

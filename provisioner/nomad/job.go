@@ -59,6 +59,12 @@ func (c *Cluster) registerOnce(ctx context.Context, job *api.Job, j provisioner.
 	if err := owned(running, j); err != nil {
 		return false, err
 	}
+	if running == nil || isStopped(running) {
+		// Nomad would start the new allocation beside one that is still stopping: two on one volume, and one port for both.
+		if err := c.ended(ctx, j.ID); err != nil {
+			return false, err
+		}
+	}
 	plan, err := c.plan(ctx, job)
 	if err != nil {
 		return false, err
@@ -174,6 +180,7 @@ func (c *Cluster) Check(ctx context.Context, j provisioner.Job, policy Policy) (
 		return nil, err
 	}
 	c.mutate(job, j, knowsDisconnect)
+	policy.Networks = c.options.Networks
 	var found []Finding
 	for _, v := range policy.Violations(job, j) {
 		found = append(found, Finding{Line: lineOf(j.Source, v.Key), Message: v.String()})
@@ -204,7 +211,34 @@ func (c *Cluster) Check(ctx context.Context, j provisioner.Job, policy Policy) (
 	return nil, nil
 }
 
-// RemoveJob purges a job that carries the instance's mark.
+// ended returns a provisioner.TemporaryError while an allocation of a job that was removed or stopped has not ended.
+func (c *Cluster) ended(ctx context.Context, id string) error {
+	allocs, err := c.allocations(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, a := range allocs {
+		if !terminal(a) {
+			return &provisioner.TemporaryError{
+				Reason: fmt.Sprintf("an earlier allocation of %s is still stopping (%.8s on node %s is %s)", id, a.ID, a.NodeName, a.ClientStatus),
+				After:  2 * time.Second,
+			}
+		}
+	}
+	return nil
+}
+
+// terminal reports whether nothing of an allocation runs any more, as its node says. A node that the servers lost sight of
+// (unknown) says nothing: its tasks may run on.
+func terminal(a *api.AllocationListStub) bool {
+	switch a.ClientStatus {
+	case api.AllocClientStatusComplete, api.AllocClientStatusFailed, api.AllocClientStatusLost:
+		return true
+	}
+	return false
+}
+
+// RemoveJob purges a job that carries the instance's mark. Its tasks may take a while to stop: EnsureJob waits for that.
 func (c *Cluster) RemoveJob(ctx context.Context, id, instance string) error {
 	defer c.jobs.lock(id)()
 	running, err := c.job(ctx, id)

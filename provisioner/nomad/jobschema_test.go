@@ -19,8 +19,7 @@ func TestLintKnowsNomadsJobFiles(t *testing.T) {
 		"volume": api.VolumeRequest{}, "volume_mount": api.VolumeMount{}, "service": api.Service{}, "check": api.ServiceCheck{},
 		"check_restart": api.CheckRestart{}, "template": api.Template{}, "wait": api.WaitConfig{}, "resources": api.Resources{},
 		"lifecycle": api.TaskLifecycle{}, "logs": api.LogConfig{}, "restart": api.RestartPolicy{}, "ephemeral_disk": api.EphemeralDisk{},
-		"update": api.UpdateStrategy{}, "reschedule": api.ReschedulePolicy{}, "migrate": api.MigrateStrategy{}, "spread": api.Spread{},
-		"target": api.SpreadTarget{}, "ui": api.JobUIConfig{}, "link": api.JobUILink{},
+		"update": api.UpdateStrategy{}, "ui": api.JobUIConfig{}, "link": api.JobUILink{},
 	}
 	// Read by Nomad's parser of job files beside the struct's own fields.
 	beside := map[string]string{"job": "vault secret task", "group": "vault secret"}

@@ -17,11 +17,13 @@ func (c *Cluster) mutate(job *api.Job, j provisioner.Job, knowsDisconnect bool) 
 	pinToNode(job, j.Node)
 	for _, group := range job.TaskGroups {
 		for _, task := range group.Tasks {
+			pinImage(task, j)
+			c.setImage(task)
 			setLogs(task)
 			setKillTimeout(task)
 		}
 		setCount(group)
-		setUpdate(group)
+		setUpdate(group, job.Update)
 		setVolumes(group, j.Volume)
 		setDisconnect(group, knowsDisconnect)
 		setReschedule(group)
@@ -30,8 +32,9 @@ func (c *Cluster) mutate(job *api.Job, j provisioner.Job, knowsDisconnect bool) 
 		setPort(group, j.Port)
 		setServiceNames(group, j.ID)
 		setResources(group, j)
+		c.isolate(group, j)
 	}
-	job.Update, job.Reschedule = nil, nil // groups say it themselves
+	job.Update, job.Reschedule = nil, nil // the groups have it now
 }
 
 func setIdentity(job *api.Job, id, namespace string) {
@@ -58,12 +61,10 @@ func setCount(group *api.TaskGroup) { group.Count = ptr(1) }
 
 // setUpdate stops the old allocation before the new one starts (no canary), since both would write one volume, and lets
 // health checks decide. It never reverts by itself: an older version may not read what a newer one migrated. How long
-// an application may take to become healthy is the catalogue's to say.
-func setUpdate(group *api.TaskGroup) {
-	asked := group.Update
-	if asked == nil {
-		asked = &api.UpdateStrategy{}
-	}
+// an application may take to become healthy is the catalogue's to say, for the whole job or for its group: the longer
+// time counts, as a start that is cut short may leave half an installation.
+func setUpdate(group *api.TaskGroup, whole *api.UpdateStrategy) {
+	asked := longer(whole, group.Update)
 	group.Update = &api.UpdateStrategy{
 		MaxParallel:      ptr(1),
 		HealthCheck:      ptr("checks"),
@@ -82,6 +83,27 @@ func setUpdate(group *api.TaskGroup) {
 	}
 	if *group.Update.ProgressDeadline <= least {
 		group.Update.ProgressDeadline = ptr(2 * least)
+	}
+}
+
+// longer merges the times of two update blocks, either of which may be missing.
+func longer(a, b *api.UpdateStrategy) *api.UpdateStrategy {
+	if a == nil {
+		a = &api.UpdateStrategy{}
+	}
+	if b == nil {
+		b = &api.UpdateStrategy{}
+	}
+	most := func(x, y *time.Duration) *time.Duration {
+		if x == nil || y != nil && *y > *x {
+			return y
+		}
+		return x
+	}
+	return &api.UpdateStrategy{
+		MinHealthyTime:   most(a.MinHealthyTime, b.MinHealthyTime),
+		HealthyDeadline:  most(a.HealthyDeadline, b.HealthyDeadline),
+		ProgressDeadline: most(a.ProgressDeadline, b.ProgressDeadline),
 	}
 }
 

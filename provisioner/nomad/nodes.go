@@ -57,7 +57,7 @@ func nodesOf(stubs []*api.NodeListStub, allocs []*api.AllocationListStub, namesp
 		if s.Status != api.NodeStatusReady || s.SchedulingEligibility != api.NodeSchedulingEligible || s.Drain {
 			continue
 		}
-		n := provisioner.Node{ID: s.ID, Name: s.Name, Address: s.Address, Class: s.NodeClass}
+		n := provisioner.Node{ID: s.ID, Name: s.Name, Class: s.NodeClass, Drivers: healthyDrivers(s)}
 		if r := s.NodeResources; r != nil {
 			n.Total = hosting.Resources{CPU: int(r.Cpu.CpuShares), Memory: int(r.Memory.MemoryMB), Disk: int(r.Disk.DiskMB)}
 		}
@@ -94,6 +94,18 @@ func nodesOf(stubs []*api.NodeListStub, allocs []*api.AllocationListStub, namesp
 		nodes[i].UsedPorts = slices.Compact(nodes[i].UsedPorts)
 	}
 	return nodes
+}
+
+// healthyDrivers lists the task drivers that a node found and that work, sorted. It is never nil.
+func healthyDrivers(s *api.NodeListStub) []string {
+	drivers := []string{}
+	for name, d := range s.Drivers {
+		if d != nil && d.Detected && d.Healthy {
+			drivers = append(drivers, name)
+		}
+	}
+	slices.Sort(drivers)
+	return drivers
 }
 
 // hostPorts reads what an agent reserves for the machine itself, as "22,80,8000-8010".

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"framagit.org/frama/frama/catalogue"
 	"framagit.org/frama/frama/provisioner"
 
 	"github.com/hashicorp/nomad/api"
@@ -34,6 +35,8 @@ type Options struct {
 	Token     func() (string, error) // secret ID of an ACL token, read for each call so that it can rotate; nil without ACL
 	Region    string                 // empty for the agent's own
 	Namespace string                 // "frama" when empty
+	// Networks is the prefix of the nodes' networks, isolation.DefaultPrefix when empty.
+	Networks string
 	// NodeNamespace is that of the volume plugin, "frama-node" when empty.
 	NodeNamespace string
 	TLS           TLS
@@ -41,6 +44,8 @@ type Options struct {
 	Timeout       time.Duration // of one call; 10 s when zero
 	// Oversubscribed says that more memory is promised than there is: jobs ask for less than they may grow to.
 	Oversubscribed bool
+	// Images says which images run instead of those that jobs name.
+	Images catalogue.Images
 }
 
 // TLS are files and names for an agent behind https. All may be empty.
@@ -79,6 +84,7 @@ func New(o Options) (*Cluster, error) {
 	if len(o.Policy.Drivers) == 0 {
 		o.Policy = ProductionPolicy()
 	}
+	o.Policy.Networks = o.Networks
 	if !strings.HasPrefix(o.Address, "http://") && !strings.HasPrefix(o.Address, "https://") {
 		return nil, fmt.Errorf("nomad.address %q: write it as http://host:4646 or https://host:4646", o.Address)
 	}

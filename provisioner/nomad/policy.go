@@ -17,20 +17,19 @@ import (
 // catalogue nor the mutators: what is not known to be harmless is refused.
 type Policy struct {
 	Drivers        []string // allowed task drivers
-	SharedVolumes  []string // host volumes that any job may mount read-only
 	AllowArtifacts bool     // downloads before a task starts
 	AllowIdentity  bool     // a task may see its own Nomad token (tests of isolation need it)
 	Development    bool     // raw_exec and mock_driver may be among Drivers
+	Networks       string   // prefix of the nodes' networks, see Options
 }
 
 // ProductionPolicy allows containers.
-func ProductionPolicy() Policy { return Policy{Drivers: catalogue.Drivers(catalogue.Production)} }
+func ProductionPolicy() Policy { return Policy{Drivers: catalogue.Drivers()} }
 
-// DevelopmentPolicy also allows plain processes, which share the machine's programs read-only.
+// DevelopmentPolicy also allows plain processes.
 func DevelopmentPolicy() Policy {
 	return Policy{
-		Drivers:       catalogue.Drivers(catalogue.Native),
-		SharedVolumes: catalogue.SharedVolumes(catalogue.Native),
+		Drivers:       catalogue.DevelopmentDrivers(),
 		AllowIdentity: true,
 		Development:   true,
 	}
@@ -70,6 +69,7 @@ type inspection struct {
 	policy Policy
 	want   provisioner.Job
 	where  string
+	cni    bool // the tasks of the group share a network
 	found  []Violation
 }
 
@@ -149,7 +149,9 @@ func (i *inspection) networks(networks []*api.NetworkResource) {
 	hasPort := i.want.Port == 0
 	for _, n := range networks {
 		switch n.Mode {
-		case "", "bridge", "none":
+		case "", "none":
+		case "cni/" + networkOf(i.policy.Networks, i.want):
+			i.cni = true
 		case "host":
 			i.refuseIf(!i.policy.Development, "mode", "network mode host shares the node's network")
 		default:
@@ -183,8 +185,6 @@ func (i *inspection) volume(name string, v *api.VolumeRequest) {
 		i.refuseIf(v.AccessMode != string(accessMode) || v.AttachmentMode != string(api.CSIVolumeAttachmentModeFilesystem), "access_mode",
 			"volume %s says how it is mounted: leave access_mode and attachment_mode out, frama sets them", name)
 		i.refuseIf(v.MountOptions != nil, "mount_options", "volume %s has mount options: leave them out", name)
-	case v.Type == api.CSIVolumeTypeHost && slices.Contains(i.policy.SharedVolumes, v.Source):
-		i.refuseIf(!v.ReadOnly, "read_only", "volume %s (%s) is shared by all instances: read_only = true", name, v.Source)
 	default:
 		i.refuse("source", "volume %s is %q of type %q, which is not the instance's own (%s)", name, v.Source, v.Type, i.want.Volume)
 	}

@@ -61,7 +61,10 @@ func (i *inspection) driver(t *api.Task) {
 	}
 	switch t.Driver {
 	case "docker":
-		i.config(t)
+		for _, p := range catalogue.DriverProblems(t.Driver, i.isolated(t.Config)) {
+			i.refuse(p.Key, "%s", p.Reason)
+		}
+		i.pinned(t)
 	case "exec":
 		i.refuseIf(catalogue.IsRoot(t.User), "user", "processes run as nobody, not as root")
 		i.config(t)

@@ -2,6 +2,7 @@ package nomad
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // Restart ends the tasks of an instance's allocation and returns once every one has been started again; whether they work
-// is for JobHealth to say. It needs the right alloc-lifecycle, which frama's own token does not have.
+// is for JobHealth to say. Tasks get the time that the job gives them to stop. It needs the right alloc-lifecycle, which frama's own token does not have.
 func (c *Cluster) Restart(ctx context.Context, job, instance string) error {
 	registered, err := c.job(ctx, job)
 	switch {
@@ -27,28 +28,47 @@ func (c *Cluster) Restart(ctx context.Context, job, instance string) error {
 	if err != nil {
 		return err
 	}
-	// Not by call: a restart whose answer was lost must not be asked for again.
-	err = c.once(ctx, func(ctx context.Context) error {
+	within := c.options.Timeout + stopping(registered)
+	waiting, cancel := context.WithTimeout(ctx, 2*within)
+	defer cancel()
+	// Not by call: a restart whose answer was lost must not be asked for again. Nomad answers once the tasks have stopped.
+	err = c.within(waiting, within, func(ctx context.Context) error {
 		r, err := c.read(ctx)
 		if err != nil {
 			return err
 		}
 		return c.client.Allocations().Restart(&api.Allocation{ID: before.ID}, "", r)
 	})
-	if err != nil {
+	if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
 		return c.explain("restart job "+job, err)
 	}
 	for {
 		select {
-		case <-ctx.Done():
-			return fmt.Errorf("restart job %s: %w", job, ctx.Err())
+		case <-waiting.Done():
+			return fmt.Errorf("restart job %s: its tasks were not all started again within %s: %w", job, 2*within, waiting.Err())
 		case <-time.After(200 * time.Millisecond):
 		}
-		now, err := c.runningOf(ctx, job)
+		now, err := c.runningOf(waiting, job)
 		if err == nil && restarted(before, now) {
 			return nil
 		}
 	}
+}
+
+// stopping is how long the tasks of a job may take to stop and start again, by what the job says. Those that lead others
+// stop first, and those before and after the main ones in turn: the sum is more than enough.
+func stopping(job *api.Job) time.Duration {
+	var sum time.Duration
+	for _, group := range job.TaskGroups {
+		sum += deref(group.ShutdownDelay)
+		for _, task := range group.Tasks {
+			sum += deref(task.KillTimeout) + task.ShutdownDelay
+		}
+		if group.RestartPolicy != nil {
+			sum += deref(group.RestartPolicy.Delay)
+		}
+	}
+	return sum
 }
 
 // runningOf is the allocation of a job that runs.

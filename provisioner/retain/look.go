@@ -85,7 +85,7 @@ func (l *look) gather(tx *store.Tx) (err error) {
 	if app, known := l.Catalogue.App(l.Instance.App); known {
 		l.title = app.Title(l.space.Lang)
 		for _, rule := range plans[l.space.Plan].Retention {
-			for _, how := range app.Run(l.Variant).Retain {
+			for _, how := range app.Run().Retain {
 				if how.Metric == rule.Metric && rule.Unused > 0 && rule.Announce > 0 {
 					l.kinds = append(l.kinds, kind{rule, how})
 				}

@@ -35,7 +35,6 @@ const (
 type Options struct {
 	Store     *store.Store
 	Catalogue *catalogue.Catalogue
-	Variant   string
 	// Talk begins a conversation with an instance, at its node.
 	Talk       func(ctx context.Context, i hosting.Instance) (*exchange.Exchange, error)
 	Archive    string // folder of the exports, made when it is missing
@@ -133,7 +132,7 @@ func (r *Retainer) due(ctx context.Context, ask Ask) (all []hosting.Instance, er
 	}
 	var apps []string
 	for _, app := range r.Catalogue.Apps() {
-		if len(app.Run(r.Variant).Retain) > 0 {
+		if len(app.Run().Retain) > 0 {
 			apps = append(apps, app.Name)
 		}
 	}

@@ -71,7 +71,7 @@ func newWorldIn(t testing.TB, f failer, dir string) *world {
 	server := httptest.NewServer(w.pads)
 	t.Cleanup(server.Close)
 	w.options = retain.Options{
-		Store: w.store, Catalogue: apps, Variant: catalogue.Native, Archive: w.archive, MailDomain: "host.example", Now: clock.Now,
+		Store: w.store, Catalogue: apps, Archive: w.archive, MailDomain: "host.example", Now: clock.Now,
 		URL: func(host string) string { return "https://" + host }, Log: slog.New(slog.DiscardHandler),
 		Pace: time.Nanosecond, Within: 20 * time.Minute, Patience: time.Millisecond,
 		Talk: func(context.Context, hosting.Instance) (*exchange.Exchange, error) {

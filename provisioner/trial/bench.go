@@ -48,7 +48,7 @@ func (b *Bench) Provision(ctx context.Context, app catalogue.App) (hosting.Insta
 			return err
 		}
 		i = hosting.Instance{
-			ID: tx.NewID(), SpaceID: s.ID, Kind: app.Kind, App: app.Name, Version: app.Version(options.Variant),
+			ID: tx.NewID(), SpaceID: s.ID, Kind: app.Kind, App: app.Name, Version: app.Version(),
 			Host: hosting.HostName(handle, app.Kind, options.Platform), Job: handle + "-" + app.Name,
 			Volume: handle + "-" + app.Name + "-data", Health: hosting.HealthUnknown, Reserved: app.Size(b.Plan),
 		}

@@ -41,8 +41,9 @@ type Outcome struct {
 type Result struct {
 	App      string    `json:"app"`
 	Kind     string    `json:"kind"`
-	Variant  string    `json:"variant,omitempty"` // that was installed; empty when none could be
-	Version  string    `json:"version"`           // of that variant, else of production
+	Version  string    `json:"version"`           // that the catalogue names
+	Ran      string    `json:"ran,omitempty"`     // version that was installed; empty when none could be
+	Image    string    `json:"image,omitempty"`   // built on this machine, that ran instead of the one the job names
 	Level    Level     `json:"level"`             // the highest that it earned
 	Retired  bool      `json:"retired,omitempty"` // offered to nobody: nothing is tried
 	Outcomes []Outcome `json:"outcomes,omitempty"`

@@ -62,7 +62,7 @@ func (t *Trial) visit(ctx context.Context, path string) error {
 
 // answers waits until the instance's health page answers through the ingress again.
 func (t *Trial) answers(ctx context.Context) error {
-	health := t.App.Run(t.Variant).Health
+	health := t.App.Run().Health
 	return t.until(ctx, t.patience(), func() error {
 		return t.talk.Run(ctx, []catalogue.Request{{Name: "health", Path: health.Path, Status: health.Status}})
 	})
@@ -74,7 +74,7 @@ func (t *Trial) read(ctx context.Context) error {
 	if settle == 0 {
 		settle = 10 * time.Second
 	}
-	err := t.until(ctx, settle, func() error { return t.talk.Run(ctx, t.App.Run(t.Variant).Check.Read) })
+	err := t.until(ctx, settle, func() error { return t.talk.Run(ctx, t.App.Run().Check.Read) })
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
 	}

@@ -52,9 +52,8 @@ type Cluster interface {
 // Trial tries one application, once.
 type Trial struct {
 	App     catalogue.App
-	Variant string // to install, or empty when none can be here
-	Missing string // why none can be
-	// Lint says what is wrong with the manifest and the jobs of every variant, as a real cluster sees them.
+	Missing string // why it cannot be installed here; empty when it can
+	// Lint says what is wrong with the manifest and the job, as a real cluster sees them.
 	Lint     func(ctx context.Context) ([]string, error)
 	Platform Platform
 	Cluster  Cluster
@@ -79,7 +78,13 @@ func (u *untried) Error() string { return u.reason }
 
 // Run climbs until a level is not passed. What it made is gone afterwards, whatever happened.
 func (t *Trial) Run(ctx context.Context) Result {
-	r := Result{App: t.App.Name, Kind: t.App.Kind, Variant: t.Variant, Version: t.App.Version(t.Variant)}
+	r := Result{App: t.App.Name, Kind: t.App.Kind, Version: t.App.Run().Version}
+	if t.Missing == "" {
+		r.Ran = t.App.Version()
+	}
+	if built, ok := t.App.Built(); ok {
+		r.Image = built.Use
+	}
 	if t.App.Status == catalogue.Retired {
 		r.Retired = true
 		return r
@@ -141,7 +146,7 @@ func (t *Trial) accepted(ctx context.Context) error {
 
 // installs: frama's own steps come to their end, and the cluster says that the instance is healthy.
 func (t *Trial) installs(ctx context.Context) (err error) {
-	if t.Variant == "" {
+	if t.Missing != "" {
 		return &untried{t.Missing}
 	}
 	t.made = true
@@ -163,7 +168,7 @@ func (t *Trial) works(ctx context.Context) error {
 	if err := t.visit(ctx, t.App.FirstURL); err != nil {
 		return fmt.Errorf("the first page: %w", err)
 	}
-	check := t.App.Run(t.Variant).Check
+	check := t.App.Run().Check
 	if len(check.Write) == 0 || len(check.Read) == 0 {
 		return &untried{`its manifest has no check "write" and "read": nothing says how people use it`}
 	}

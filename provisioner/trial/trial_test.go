@@ -177,14 +177,7 @@ health {
 image "app" {
   reference = "docker.io/library/app:1.0.0"
 }
-variant "native" {
-  version = "1.0.1"
-  tasks = ["app"]
-  health {
-    path = "/health"
-  }
-  CHECK
-}
+CHECK
 plan "starter" {
   cpu = 10
   memory = 10
@@ -250,7 +243,7 @@ func TestLevels(t *testing.T) {
 		{name: "lint finds something", prepare: func(_ *world, tr *trial.Trial) {
 			tr.Lint = func(context.Context) ([]string, error) { return []string{"app.hcl:3:1: wrong", "job: refused"}, nil }
 		}, level: trial.Nothing, state: trial.Failed, reason: "app.hcl:3:1: wrong\njob: refused"},
-		{name: "only containers", prepare: func(_ *world, tr *trial.Trial) { tr.Variant, tr.Missing = "", "no container ran on this machine" },
+		{name: "only containers", prepare: func(_ *world, tr *trial.Trial) { tr.Missing = "no container ran on this machine" },
 			level: trial.Accepted, state: trial.Untried, reason: "no container", ok: true},
 		{name: "does not start", prepare: func(w *world, _ *trial.Trial) { w.failInstall = true },
 			level: trial.Accepted, state: trial.Failed, reason: "step healthy: it does not start"},
@@ -274,7 +267,7 @@ func TestLevels(t *testing.T) {
 			w := newWorld(t)
 			told := 0
 			tr := &trial.Trial{
-				App: app(t), Variant: catalogue.Native, Lint: func(context.Context) ([]string, error) { return nil, nil },
+				App: app(t), Lint: func(context.Context) ([]string, error) { return nil, nil },
 				Platform: w, Cluster: cluster{w}, Client: w.server.Client(), Object: "essai", Email: "a@b.example",
 				Patience: 50 * time.Millisecond, Settle: 50 * time.Millisecond, Tell: func(trial.Result, trial.Level) { told++ },
 			}
@@ -307,7 +300,7 @@ func TestKeep(t *testing.T) {
 	w := newWorld(t)
 	w.forgetful = true
 	tr := &trial.Trial{
-		App: app(t), Variant: catalogue.Native, Lint: func(context.Context) ([]string, error) { return nil, nil }, Platform: w, Cluster: cluster{w},
+		App: app(t), Lint: func(context.Context) ([]string, error) { return nil, nil }, Platform: w, Cluster: cluster{w},
 		Client: w.server.Client(), Object: "essai", Patience: 50 * time.Millisecond, Settle: 50 * time.Millisecond, Keep: true,
 	}
 	if tr.Run(t.Context()); !w.made {
@@ -328,7 +321,7 @@ replaced_by = "etherpad`)}
 func TestStranger(t *testing.T) {
 	w := newWorld(t)
 	tr := &trial.Trial{
-		App: app(t), Variant: catalogue.Native, Lint: func(context.Context) ([]string, error) { return nil, nil }, Platform: w, Cluster: cluster{w},
+		App: app(t), Lint: func(context.Context) ([]string, error) { return nil, nil }, Platform: w, Cluster: cluster{w},
 		Client: &http.Client{}, Object: "essai", Patience: 50 * time.Millisecond,
 	}
 	r := tr.Run(t.Context())

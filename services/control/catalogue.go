@@ -14,8 +14,8 @@ import (
 const (
 	EntryOffered    = "offered"    // associations get it when they ask for its kind
 	EntryAvailable  = "available"  // could be installed, and is not what the host offers
-	EntryImpossible = "impossible" // there is no job for the way this host runs applications
-	EntryDemo       = "demo"       // stands in where there are no containers
+	EntryImpossible = "impossible" // there is no job, or an image is missing here
+	EntryDemo       = "demo"       // stands in on machines of development
 	EntryRetired    = "retired"    // is given to nobody any more
 )
 
@@ -32,18 +32,14 @@ type Entry struct {
 	ReplacedBy  string            // of a retired one: name of what to migrate to
 	Replacement map[string]string // its title, by language
 	Needs       []string          // backing services
-	Variants    []Variant
+	Planned     string            // version that the job names, where another runs in an image built here
+	Lacking     []string          // images that cannot be had here
+	HasJob      bool
 	Own         bool     // from a folder of the host, not part of frama
 	Origin      string   // that folder
 	Overrides   []string // origins of what it took the place of, the oldest first
 	Unverified  []string // what could not be checked against upstream's documentation
 	Spaces      int      // of associations that use it now
-}
-
-// Variant is one way an application can run, with the version that it installs.
-type Variant struct {
-	Name, Version string
-	Here          bool // how this host runs applications
 }
 
 // Catalogue lists every application there is, also those that nobody can ask for: by kind, and of a kind what people get
@@ -83,19 +79,14 @@ func (c *Control) Catalogue(ctx context.Context, actor hosting.Actor) (entries [
 func (c *Control) entry(app catalogue.App, offer []string) Entry {
 	e := Entry{
 		AppView: c.describe(app, ""), Preferred: app.Preferred, ReplacedBy: app.ReplacedBy,
-		Needs: app.Run(c.options.Variant).Needs, Own: app.Origin != catalogue.Embedded, Origin: app.Origin,
-		Overrides: app.Overrides, Unverified: app.Unverified,
+		Needs: app.Run().Needs, Own: app.Origin != catalogue.Embedded, Origin: app.Origin,
+		Overrides: app.Overrides, Unverified: app.Unverified, HasJob: app.HasJob(), Lacking: app.Lacking(),
 	}
 	if next, ok := c.whole.App(app.ReplacedBy); ok {
 		e.Replacement = bilingual(next.Title)
 	}
-	for _, name := range app.Variants() {
-		v := Variant{Name: name, Version: app.Version(name), Here: name == c.options.Variant}
-		if v.Here {
-			e.Variants = slices.Insert(e.Variants, 0, v) // comes first
-		} else {
-			e.Variants = append(e.Variants, v)
-		}
+	if _, built := app.Built(); built {
+		e.Planned = app.Run().Version
 	}
 	given, runs := c.application(app.Kind)
 	switch {
@@ -105,7 +96,7 @@ func (c *Control) entry(app catalogue.App, offer []string) Entry {
 		e.State = EntryOffered
 	case app.Status == catalogue.Demo:
 		e.State = EntryDemo
-	case app.Has(c.options.Variant):
+	case app.Installable():
 		e.State = EntryAvailable
 	default:
 		e.State = EntryImpossible
@@ -130,7 +121,7 @@ func (v AppView) Counted(plan string) int {
 // New says whether the application is marked as new: it is offered and works, and few have used it yet.
 func (v AppView) New() bool { return v.Status == catalogue.Beta }
 
-// Demo says whether the application only stands in on machines without containers.
+// Demo says whether the application only stands in on machines of development.
 func (v AppView) Demo() bool { return v.Status == catalogue.Demo }
 
 // Icon is the picture of a kind, an SVG in one colour. A kind without one has that of applications, whose ID is "app".

@@ -26,32 +26,36 @@ func (d *desk) entries() map[string]control.Entry {
 
 func TestCatalogueSaysWhatBecomesOfEachApplication(t *testing.T) {
 	for _, c := range []struct {
-		variant string
+		images  catalogue.Images
+		version string // of Etherpad
+		planned string
 		states  map[string]string
 	}{
-		{catalogue.Native, map[string]string{
-			"etherpad": control.EntryOffered, "all-lists": control.EntryOffered, "ethercalc": control.EntryAvailable,
-			"nextcloud": control.EntryImpossible, "grist": control.EntryImpossible, "ikiwiki": control.EntryDemo, "framadate": control.EntryRetired,
+		{catalogue.Images{NoPull: true, Substitutes: []catalogue.Substitute{
+			{From: "docker.io/etherpad/etherpad", Use: "frama.local/etherpad:1.8.14", Version: "1.8.14"},
+		}}, "1.8.14", "3.3.1", map[string]string{
+			"etherpad": control.EntryOffered, "all-lists": control.EntryOffered,
+			"nextcloud": control.EntryImpossible, "grist": control.EntryImpossible, "stand-in": control.EntryDemo, "framadate": control.EntryRetired,
 		}},
-		{catalogue.Production, map[string]string{
+		{catalogue.Images{}, "3.3.1", "", map[string]string{
 			"etherpad": control.EntryOffered, "nextcloud": control.EntryAvailable, "grist": control.EntryAvailable,
-			"ikiwiki": control.EntryDemo, "framadate": control.EntryRetired,
+			"stand-in": control.EntryDemo, "framadate": control.EntryRetired,
 		}},
 	} {
-		d := newDesk(t, storetest.SQLite(t), func(o *control.Options) { o.Variant, o.Offer = c.variant, []string{"pads", "lists"} })
+		d := newDeskWith(t, storetest.SQLite(t), c.images, func(o *control.Options) { o.Offer = []string{"pads", "lists"} })
 		entries := d.entries()
 		for name, want := range c.states {
 			if got := entries[name].State; got != want {
-				t.Errorf("%s at a host of %s is %q, want %q", name, c.variant, got, want)
+				t.Errorf("%s at a host with Etherpad %s is %q, want %q", name, c.version, got, want)
 			}
 		}
-		if e := entries["framadate"]; e.ReplacedBy != "pollaris" || e.Replacement["fr"] != "Pollaris" || len(e.Variants) != 0 || e.Own {
+		if e := entries["framadate"]; e.ReplacedBy != "pollaris" || e.Replacement["fr"] != "Pollaris" || e.HasJob || e.Own {
 			t.Errorf("framadate: %+v", e)
 		}
 		if e := entries["all-lists"]; !e.Own || e.Origin != "testdata/catalogue" || !e.Shared {
 			t.Errorf("the host's own: %+v", e)
 		}
-		if e := entries["etherpad"]; len(e.Variants) != 2 || e.Variants[0].Name != c.variant || e.Variants[0].Version == "" || e.Sizes[0].DiskMiB == 0 || e.Own {
+		if e := entries["etherpad"]; !e.HasJob || e.Version != c.version || e.Planned != c.planned || e.Sizes[0].DiskMiB == 0 || e.Own {
 			t.Errorf("etherpad: %+v", e)
 		}
 	}

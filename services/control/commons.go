@@ -58,7 +58,7 @@ func (c *Control) sharedPlan() string {
 // instance is a new instance of an application for a space.
 func (c *Control) instance(tx *store.Tx, s hosting.Space, kind string, app catalogue.App) hosting.Instance {
 	return hosting.Instance{
-		ID: tx.NewID(), SpaceID: s.ID, Kind: kind, App: app.Name, Version: app.Version(c.options.Variant),
+		ID: tx.NewID(), SpaceID: s.ID, Kind: kind, App: app.Name, Version: app.Version(),
 		Host: hosting.HostName(s.Slug, kind, c.options.Platform), Job: s.Handle + "-" + app.Name,
 		Volume: s.Handle + "-" + app.Name + "-data", Health: hosting.HealthUnknown, Reserved: app.Size(s.Plan),
 	}

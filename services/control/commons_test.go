@@ -220,20 +220,20 @@ func TestNobodyGetsTheNameOfAKind(t *testing.T) {
 
 func TestWhatIsOffered(t *testing.T) {
 	for name, c := range map[string]struct {
-		variant string
+		demo    bool
 		offer   []string
 		want    []string
 		problem string
 	}{
-		"core kinds that run natively": {catalogue.Native, nil, []string{"cloud", "pads", "calcs"}, ""},
-		"what the host says":           {catalogue.Native, []string{"lists", "pads"}, []string{"pads", "lists"}, ""},
-		"a stand-in, natively":         {catalogue.Native, []string{"standin"}, []string{"standin"}, ""},
-		"a stand-in, in production":    {catalogue.Production, []string{"standin"}, nil, "no application of kind standin"},
-		"an engine":                    {catalogue.Native, []string{"pads", "office"}, []string{"pads"}, "office is for other applications"},
-		"a kind that is not":           {catalogue.Native, []string{"pads", "padz"}, []string{"pads"}, `no kind "padz"`},
+		"core kinds":                {false, nil, []string{"cloud", "pads", "calcs"}, ""},
+		"what the host says":        {false, []string{"lists", "pads"}, []string{"pads", "lists"}, ""},
+		"a stand-in, to develop":    {true, []string{"standin"}, []string{"standin"}, ""},
+		"a stand-in, in production": {false, []string{"standin"}, nil, "no application of kind standin"},
+		"an engine":                 {false, []string{"pads", "office"}, []string{"pads"}, "office is for other applications"},
+		"a kind that is not":        {false, []string{"pads", "padz"}, []string{"pads"}, `no kind "padz"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDesk(t, storetest.SQLite(t), func(o *control.Options) { o.Variant, o.Offer = c.variant, c.offer })
+			d := newDesk(t, storetest.SQLite(t), func(o *control.Options) { o.Development, o.Offer = c.demo, c.offer })
 			offer := d.Offer()
 			for _, kind := range c.want {
 				if !slices.Contains(offer.Kinds, kind) {
@@ -275,7 +275,7 @@ func TestAnOfferThatWasMadeIsKept(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "kinds: error.choice") {
 		t.Errorf("a new request for what is offered no more: %v", err)
 	}
-	without := newDesk(t, dsn, func(o *control.Options) { o.Variant = "none" })
+	without := newDeskWith(t, dsn, catalogue.Images{NoPull: true})
 	if _, err := without.Approve(context.Background(), d.staff, gone.ID); !strings.Contains(err.Error(), "error.kind_gone") {
 		t.Errorf("a kind without application: %v", err)
 	}

@@ -25,7 +25,7 @@ type Control struct {
 
 // Options are what the use cases need to know of the configuration.
 type Options struct {
-	Variant        string   // of the catalogue's jobs that this host runs
+	Development    bool     // applications of status demo are offered
 	Offer          []string // kinds that associations may ask for; the core ones when empty
 	SharedPlan     string   // plan whose sizes shared instances get; the largest when empty
 	Platform       string   // base domain of the spaces, e.g. example.org
@@ -47,5 +47,5 @@ type Options struct {
 
 // New wires the use cases.
 func New(s *store.Store, c *catalogue.Catalogue, o Options) *Control {
-	return &Control{store: s, catalogue: c.For(o.Variant), whole: c, options: o, hashing: make(chan struct{}, hashesAtOnce)}
+	return &Control{store: s, catalogue: c.Runnable(), whole: c, options: o, hashing: make(chan struct{}, hashesAtOnce)}
 }

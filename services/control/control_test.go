@@ -27,6 +27,12 @@ type desk struct {
 
 func newDesk(t *testing.T, dsn string, change ...func(*control.Options)) *desk {
 	t.Helper()
+	return newDeskWith(t, dsn, catalogue.Images{}, change...)
+}
+
+// newDeskWith is a host with these images.
+func newDeskWith(t *testing.T, dsn string, images catalogue.Images, change ...func(*control.Options)) *desk {
+	t.Helper()
 	apps, err := catalogue.Load("testdata/catalogue")
 	if err != nil {
 		t.Fatal(err)
@@ -35,13 +41,13 @@ func newDesk(t *testing.T, dsn string, change ...func(*control.Options)) *desk {
 	d := &desk{t: t, store: s, links: auth.Links{Key: []byte(strings.Repeat("k", 32)), PublicURL: "https://host.example"},
 		staff: hosting.Actor{Name: "test", Role: hosting.RoleAdmin, IP: "192.0.2.1"}}
 	options := control.Options{
-		Variant: catalogue.Native, Platform: "example.org", PublicURL: d.links.PublicURL, HostName: "host", HostEmail: "hello@host.example",
+		Platform: "example.org", PublicURL: d.links.PublicURL, HostName: "host", HostEmail: "hello@host.example",
 		CharterVersion: "1", LinkKey: d.links.Key, SessionTTL: time.Hour, Now: time.Now, NewID: storetest.NewID,
 	}
 	for _, f := range change {
 		f(&options)
 	}
-	d.Control = control.New(s, apps, options)
+	d.Control = control.New(s, apps.WithImages(images), options)
 	return d
 }
 

@@ -37,10 +37,10 @@ func (c *Control) offered() []catalogue.Kind {
 	return kinds
 }
 
-// application is what a space gets for a kind. What only stands in where there are no containers is for nobody else.
+// application is what a space gets for a kind. What only stands in on machines of development is for nobody else.
 func (c *Control) application(kind string) (catalogue.App, bool) {
 	app, ok := c.catalogue.AppForKind(kind)
-	return app, ok && (app.Status != catalogue.Demo || c.options.Variant == catalogue.Native)
+	return app, ok && (app.Status != catalogue.Demo || c.options.Development)
 }
 
 // CheckOffer says what is wrong with what the configuration says of the catalogue, or nil.
@@ -54,8 +54,8 @@ func (c *Control) CheckOffer() error {
 		case !k.Offered:
 			return fmt.Errorf("catalogue.offer: %s is for other applications to use, no association can ask for it: leave it out", kind)
 		case !runs:
-			return fmt.Errorf("catalogue.offer: no application of kind %s can be installed as %s (catalogue.variant): "+
-				"leave it out, or add one in a folder of catalogue.dirs", kind, c.options.Variant)
+			return fmt.Errorf("catalogue.offer: no application of kind %s can be installed: "+
+				"leave it out, or add one in a folder of catalogue.dirs", kind)
 		}
 	}
 	if _, ok := c.catalogue.Plan(c.sharedPlan()); !ok && c.options.SharedPlan != "" {
@@ -163,7 +163,7 @@ func (c *Control) appView(kind, plan string) (AppView, bool) {
 
 func (c *Control) describe(app catalogue.App, plan string) AppView {
 	v := AppView{
-		Kind: app.Kind, Name: app.Name, Version: app.Version(c.options.Variant), Status: app.Status,
+		Kind: app.Kind, Name: app.Name, Version: app.Version(), Status: app.Status,
 		Title: bilingual(app.Title), Description: bilingual(app.Description), Shared: app.Tenancy == catalogue.Shared,
 		License: app.License, CharterOK: app.CharterOK, Exceptions: map[string][]string{"fr": app.Exceptions("fr"), "en": app.Exceptions("en")}, Upstream: app.Upstream, Backup: app.Backup,
 		PermanentHost: app.PermanentHost, Includes: map[string]map[string]string{}, Resources: app.Size(plan),

@@ -61,7 +61,7 @@ func (h *house) restart(folders ...string) {
 		h.t.Fatal(err)
 	}
 	h.desk.Control = control.New(h.store, apps, control.Options{
-		Variant: catalogue.Native, Platform: "example.org", PublicURL: h.links.PublicURL, HostName: "host", HostEmail: "hello@host.example",
+		Platform: "example.org", PublicURL: h.links.PublicURL, HostName: "host", HostEmail: "hello@host.example",
 		CharterVersion: "1", LinkKey: h.links.Key, SessionTTL: time.Hour, Now: h.clock.Now, NewID: storetest.NewID,
 	})
 }

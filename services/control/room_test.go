@@ -46,7 +46,7 @@ func testCatalogue(t *testing.T) *catalogue.Catalogue {
 // changed are the options of newDesk.
 func changed(d *desk, change []func(*control.Options)) control.Options {
 	o := control.Options{
-		Variant: catalogue.Native, Platform: "example.org", PublicURL: d.links.PublicURL, HostName: "host", HostEmail: "hello@host.example",
+		Platform: "example.org", PublicURL: d.links.PublicURL, HostName: "host", HostEmail: "hello@host.example",
 		CharterVersion: "1", LinkKey: d.links.Key, SessionTTL: time.Hour, Now: time.Now, NewID: storetest.NewID,
 	}
 	for _, f := range change {

@@ -128,7 +128,7 @@ func (c *Control) means(name, metric string) string {
 	if !known {
 		return hosting.GrowthAtIngress
 	}
-	if app.Run(c.options.Variant).Enforce.Reaches(metric) {
+	if app.Run().Enforce.Reaches(metric) {
 		return app.Quota
 	}
 	return hosting.GrowthAtIngress

@@ -49,29 +49,12 @@ func (tx *Tx) GrowthSettled(instance, as, problem string) error {
 	return tx.bumpEdge()
 }
 
-// Told is a pair of an instance and the limits that hold for its space.
-type Told struct {
-	Instance hosting.Instance
-	Storage  int64  // bytes; hosting.Unlimited for none
-	Accounts int64  // hosting.Unlimited for none
-	Limit    string // both, as ToldLimit keeps them
-}
-
-// InstancesToTell returns instances of active spaces that run one of the applications and were told other limits than those
-// that hold now, in the order of their IDs, those after the given one. A space that was never weighed has no limits yet.
-func (tx *Tx) InstancesToTell(app, after string, limit int) ([]Told, error) {
-	return many(tx, func(r row) (t Told, err error) {
-		t.Instance, err = scanInstance(appended{r, []any{&t.Storage, &t.Accounts, &t.Limit}})
-		return t, err
-	}, `SELECT `+instanceColumns+`, storage, accounts, wanted FROM (
-		SELECT i.*, w.storage, w.accounts, CAST(w.storage AS TEXT) || '/' || CAST(w.accounts AS TEXT) AS wanted
-		FROM instance i JOIN (
-			SELECT space_id AS space, COALESCE(MAX(CASE WHEN metric = 'storage' THEN most END), -1) AS storage,
-				COALESCE(MAX(CASE WHEN metric = 'accounts' THEN most END), -1) AS accounts
-			FROM quota GROUP BY space_id
-		) w ON w.space = i.space_id
-		WHERE i.app = $1 AND i.id > $2 AND i.space_id IN (SELECT id FROM space WHERE state = 'active')
-	) told WHERE told_limit <> wanted ORDER BY id LIMIT $3`, app, after, limit)
+// InstancesOfApp returns instances of active spaces that run an application, in the order of their IDs, those after the given
+// one. A space that was never weighed has no limits yet, and is left out.
+func (tx *Tx) InstancesOfApp(app, after string, limit int) ([]hosting.Instance, error) {
+	return many(tx, scanInstance, `SELECT `+instanceColumns+` FROM instance WHERE app = $1 AND id > $2
+		AND space_id IN (SELECT id FROM space WHERE state = 'active') AND space_id IN (SELECT space_id FROM quota)
+		ORDER BY id LIMIT $3`, app, after, limit)
 }
 
 // appended scans more columns after those that somebody else asks for.

@@ -123,11 +123,11 @@ func TestCatalogueForTheStaff(t *testing.T) {
 	b.addUser("revue@example.org", hosting.RoleReviewer)
 	v.signIn("revue@example.org")
 	a := v.get("/admin/catalogue").is(t, 200).has(t, `id="framadate"`, `id="ikiwiki"`, `id="grist"`, `id="pollaris"`, "démonstration",
-		"Remplacée par", `href="/admin/catalogue#pollaris"`, "PostgreSQL", "sans conteneur", "toutes les associations",
+		"Remplacée par", `href="/admin/catalogue#pollaris"`, "PostgreSQL", "toutes les associations",
 		"rien à installer", "chip-entry-offered", `aria-current="page">Catalogue`)
 	a.lacks(t, "sert encore à")
 	v.get("/admin/catalogue?state=retired").is(t, 200).has(t, `id="framadate"`).lacks(t, `id="pollaris"`)
-	v.get("/admin/catalogue?state=demo").is(t, 200).has(t, `id="ikiwiki"`).lacks(t, `id="etherpad"`)
+	v.get("/admin/catalogue?state=demo").is(t, 200).has(t, `id="pocketbase"`).lacks(t, `id="etherpad"`)
 	v.get("/admin/catalogue?state=%3Cscript%3E").is(t, 200).has(t, `id="etherpad"`)
 }
 

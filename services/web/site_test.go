@@ -92,7 +92,7 @@ func setupHost(t *testing.T, apps *catalogue.Catalogue, offer []string, change .
 
 	b.links = auth.Links{Key: bytes.Repeat([]byte{1}, 32), PublicURL: "http://frama.example.org"}
 	b.control = control.New(b.store, apps, control.Options{
-		Variant: catalogue.Production, Platform: "example.org", HTTPSPort: 443, PublicURL: b.links.PublicURL, HostName: "Maison commune",
+		Platform: "example.org", HTTPSPort: 443, PublicURL: b.links.PublicURL, HostName: "Maison commune",
 		Offer: offer, HostEmail: "bonjour@example.org", CharterVersion: charter, Reserved: []string{"reserve"}, LinkKey: b.links.Key, SessionTTL: 8 * time.Hour,
 		Cluster: "main", Overcommit: hosting.Overcommit{CPU: 3, Memory: 1},
 		Cost: control.Cost{Currency: "EUR", Servers: 420, Hours: 35, HourRate: 25, SeatPrice: 6, Watts: 480, GramsPerKWh: 32},

@@ -41,7 +41,6 @@ func funcs(l *locale.Locale, a *assets, pictures *icons, kinds []control.KindVie
 		"licenses": func(spdx string) []string { return strings.Split(spdx, " AND ") },
 		"backup":   func(name string) string { return named(l, lang, "backup.", name) },
 		"need":     func(name string) string { return named(l, lang, "need.", name) },
-		"variant":  func(name string) string { return named(l, lang, "variant.", name) },
 		"step": func(name string) string {
 			if l.Has("step." + name) {
 				return l.T(lang, "step."+name)

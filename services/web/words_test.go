@@ -84,9 +84,6 @@ func TestEveryStateHasWords(t *testing.T) {
 	for _, s := range catalogue.Services() {
 		keys = append(keys, "need."+s)
 	}
-	for _, s := range []string{catalogue.Production, catalogue.Native} {
-		keys = append(keys, "variant."+s)
-	}
 	for status := 400; status < 600; status++ {
 		keys = append(keys, titleKey(status), httpKey(status))
 	}

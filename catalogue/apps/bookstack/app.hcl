@@ -33,6 +33,9 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
+egress       = "none"
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+
 version = "26.05.3"
 tasks   = ["bookstack"]
 needs   = ["mysql", "smtp"]

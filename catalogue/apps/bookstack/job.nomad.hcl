@@ -2,7 +2,7 @@
 # its own, its files on the volume.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
+#   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -17,6 +17,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -88,7 +92,7 @@ job "bookstack" {
         PGID                      = "1000"
         TZ                        = "Europe/Paris"
         APP_URL                   = var.url
-        APP_PROXIES               = "*" # only the ingress reaches the port
+        APP_PROXIES               = replace(var.ingress, " ", ",")
         APP_DEBUG                 = "false"
         SESSION_SECURE_COOKIE     = "true"
         DISABLE_EXTERNAL_SERVICES = "true" # neither Gravatar nor diagrams.net

@@ -33,6 +33,9 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
+egress       = "none"
+capabilities = ["CHOWN", "FOWNER", "SYS_CHROOT"]
+
 version = "26.04.3.2"
 tasks   = ["collabora"]
 

@@ -28,7 +28,7 @@ docs = [
   "https://github.com/audreyt/ethercalc/blob/main/docs/SELFHOST_HARDENING.md",
 ]
 unverified = [
-  "The production image was not started here; settings and API were read in the sources of 0.20260717.0.",
+  "Upstream's image was not pulled here: settings and API were read in the sources of 0.20260717.0; the job runs with 0.20200127.0 (deploy/images/ethercalc).",
 ]
 
 tenancy   = "instance" # one flat list of sheets, and an address gives the right to edit
@@ -37,6 +37,8 @@ backup    = "stop+files" # many SQLite files: a live copy is not consistent
 upgrade   = "auto-on-start"
 suspend   = "app-read-only" # ETHERCALC_KEY makes plain links read-only
 quota     = "ingress" # the key does not guard what is put by HTTP, and who adds /edit to an address gets it
+
+egress = "none"
 
 version = "0.20260717.0"
 tasks   = ["ethercalc"]
@@ -76,40 +78,6 @@ check "read" {
 usage "sheets" {
   from    = "files"
   pattern = "do/ethercalc-roomdo-v1/[0-9a-f]*.sqlite"
-}
-
-# The last Node version, with a Redis of its own; it has no /_health.
-variant "native" {
-  version = "0.20200127.0"
-  tasks   = ["ethercalc", "redis"]
-
-  health {
-    path   = "/_rooms"
-    status = 200
-  }
-
-  check "write" {
-    request "sheet" {
-      method       = "PUT"
-      path         = "/_/{object}"
-      content_type = "text/csv"
-      body         = "{object},1"
-      status       = 201
-    }
-  }
-
-  check "read" {
-    request "cells" {
-      path     = "/_/{object}/csv"
-      contains = "{object},1"
-    }
-  }
-
-  usage "sheets" {
-    from    = "exec"
-    task    = "ethercalc"
-    command = ["/usr/bin/sh", "-c", "redis-cli -s \"$REDIS_SOCKPATH\" --raw eval \"return #redis.call('keys', 'snapshot-*')\" 0"]
-  }
 }
 
 plan "starter" {

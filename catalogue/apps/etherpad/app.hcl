@@ -23,7 +23,7 @@ docs = [
   "https://github.com/ether/etherpad/blob/v3.3.1/settings.json.docker",
 ]
 unverified = [
-  "The production image was not started here; its settings and API were read in the sources of 3.3.1.",
+  "Upstream's image was not pulled here: its settings, options and API were read in the sources of 3.3.1; the job runs with 1.8.14 (deploy/images/etherpad).",
 ]
 
 tenancy   = "instance" # one flat list of pads, and an address gives the right to edit
@@ -32,6 +32,8 @@ backup    = "dump" # everything is in one table; the keys below are in frama's b
 upgrade   = "auto-on-start"
 suspend   = "proxy"      # no mode of its own closes a whole instance
 quota     = "app-create" # EDIT_ONLY: pads are made by its API alone
+
+egress = "none"
 
 version = "3.3.1"
 tasks   = ["etherpad"]
@@ -51,11 +53,11 @@ image "etherpad" {
   reference = "docker.io/etherpad/etherpad:3.3.1"
 }
 
-# The API answers 200 to what it understood; whether it did it is in the answer's code.
+# The API answers 200 to what it understood; whether it did it is in the answer's code. 1.2.15 is spoken by 1.8.14 and 3.x.
 check "write" {
   request "pad" {
     method       = "POST"
-    path         = "/api/1.3.1/createPad"
+    path         = "/api/1.2.15/createPad"
     content_type = "application/x-www-form-urlencoded"
     body         = "apikey={api_key}&padID={object}&text={object}"
     contains     = "\"code\":0"
@@ -65,7 +67,7 @@ check "write" {
 check "read" {
   request "text" {
     method       = "POST"
-    path         = "/api/1.3.1/getText"
+    path         = "/api/1.2.15/getText"
     content_type = "application/x-www-form-urlencoded"
     body         = "apikey={api_key}&padID={object}"
     contains     = "\"text\":\"{object}"
@@ -73,6 +75,17 @@ check "read" {
   request "page" {
     path     = "/p/{object}"
     contains = "editorcontainer"
+  }
+}
+
+# The key is taken, and the database answers.
+check "opening" {
+  request "pads" {
+    method       = "POST"
+    path         = "/api/1.2.1/listAllPads"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "apikey={api_key}"
+    contains     = "\"code\":0"
   }
 }
 
@@ -90,7 +103,7 @@ enforce {
 retain "pads" {
   list {
     method       = "POST"
-    path         = "/api/1.3.1/listAllPads"
+    path         = "/api/1.2.15/listAllPads"
     content_type = "application/x-www-form-urlencoded"
     body         = "apikey={api_key}"
     contains     = "\"code\":0"
@@ -98,7 +111,7 @@ retain "pads" {
   names = "data.padIDs"
   changed {
     method       = "POST"
-    path         = "/api/1.3.1/getLastEdited"
+    path         = "/api/1.2.15/getLastEdited"
     content_type = "application/x-www-form-urlencoded"
     body         = "apikey={api_key}&padID={object}"
     contains     = "\"code\":0"
@@ -110,85 +123,10 @@ retain "pads" {
   export_as = "txt"
   remove {
     method       = "POST"
-    path         = "/api/1.3.1/deletePad"
+    path         = "/api/1.2.15/deletePad"
     content_type = "application/x-www-form-urlencoded"
     body         = "apikey={api_key}&padID={object}"
     contains     = "\"code\":0"
-  }
-}
-
-# Version 1.8.14 of npm has another API and no /health; it keeps its pads in a file of the volume.
-variant "native" {
-  version = "1.8.14"
-  tasks   = ["etherpad"]
-
-  health {
-    path   = "/api"
-    status = 200
-  }
-
-  check "write" {
-    request "pad" {
-      method       = "POST"
-      path         = "/api/1.2.14/createPad"
-      content_type = "application/x-www-form-urlencoded"
-      body         = "apikey={api_key}&padID={object}&text={object}"
-      contains     = "\"code\":0"
-    }
-  }
-
-  check "read" {
-    request "text" {
-      method       = "POST"
-      path         = "/api/1.2.14/getText"
-      content_type = "application/x-www-form-urlencoded"
-      body         = "apikey={api_key}&padID={object}"
-      contains     = "\"text\":\"{object}"
-    }
-    request "page" {
-      path     = "/p/{object}"
-      contains = "editorcontainer"
-    }
-  }
-
-  usage "pads" {
-    from  = "http-json"
-    path  = "/api/1.2.14/getStats?apikey={api_key}"
-    field = "data.totalPads"
-  }
-
-  enforce {
-    setting = "edit_only"
-  }
-
-  retain "pads" {
-    list {
-      method       = "POST"
-      path         = "/api/1.2.14/listAllPads"
-      content_type = "application/x-www-form-urlencoded"
-      body         = "apikey={api_key}"
-      contains     = "\"code\":0"
-    }
-    names = "data.padIDs"
-    changed {
-      method       = "POST"
-      path         = "/api/1.2.14/getLastEdited"
-      content_type = "application/x-www-form-urlencoded"
-      body         = "apikey={api_key}&padID={object}"
-      contains     = "\"code\":0"
-    }
-    changed_at = "data.lastEdited"
-    export {
-      path = "/p/{object}/export/txt"
-    }
-    export_as = "txt"
-    remove {
-      method       = "POST"
-      path         = "/api/1.2.14/deletePad"
-      content_type = "application/x-www-form-urlencoded"
-      body         = "apikey={api_key}&padID={object}"
-      contains     = "\"code\":0"
-    }
   }
 }
 

@@ -70,19 +70,14 @@ job "etherpad" {
         image = "docker.io/etherpad/etherpad:3.3.1"
         ports = ["http"]
 
-        # Etherpad writes these two beside its code, outside any volume: without them each start makes new ones.
-        mount {
-          type     = "bind"
-          source   = "secrets/APIKEY.txt"
-          target   = "/opt/etherpad-lite/APIKEY.txt"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "secrets/SESSIONKEY.txt"
-          target   = "/opt/etherpad-lite/SESSIONKEY.txt"
-          readonly = true
-        }
+        # The image's own command with files of ours. Without keys each start would make new ones, beside the code. What
+        # credentials.json says wins over the image's settings.
+        command = "sh"
+        args = ["-c", <<-EOT
+          cd /opt/etherpad-lite/src && exec node --require tsx/cjs node/server.ts \
+            --credentials /secrets/credentials.json --apikey /secrets/APIKEY.txt --sessionkey /secrets/SESSIONKEY.txt
+        EOT
+        ]
       }
 
       volume_mount {
@@ -91,23 +86,20 @@ job "etherpad" {
       }
 
       env {
-        NODE_ENV               = "production"
-        PORT                   = "9001"
-        PUBLIC_URL             = var.url
-        SSO_ISSUER             = var.url # signs administrators in
-        ADMIN_REDIRECT         = "${var.url}/admin/"
-        USER_REDIRECT          = "${var.url}/"
-        TRUST_PROXY            = "true"
-        COOKIE_SAME_SITE       = "Lax"
-        DB_TYPE                = "postgres"
-        AUTHENTICATION_METHOD  = "apikey"
-        ENABLE_METRICS         = "false" # /stats is open to all otherwise
-        IP_LOGGING             = "anonymous"
-        UPDATES_TIER           = "off"   # frama decides about versions
-        PRIVACY_UPDATE_CHECK   = "false" # no calls to third parties
-        PRIVACY_PLUGIN_CATALOG = "false"
-        IMPORT_MAX_FILE_SIZE   = "10485760"
-        DEFAULT_PAD_TEXT       = " " # must not be empty
+        NODE_ENV              = "production"
+        PORT                  = "9001"
+        PUBLIC_URL            = var.url
+        SSO_ISSUER            = var.url # signs administrators in
+        ADMIN_REDIRECT        = "${var.url}/admin/"
+        USER_REDIRECT         = "${var.url}/"
+        TRUST_PROXY           = "true"
+        COOKIE_SAME_SITE      = "Lax"
+        DB_TYPE               = "postgres"
+        AUTHENTICATION_METHOD = "apikey"
+        ENABLE_METRICS        = "false" # /stats is open to all otherwise
+        IP_LOGGING            = "anonymous"
+        IMPORT_MAX_FILE_SIZE  = "10485760"
+        DEFAULT_PAD_TEXT      = " " # must not be empty
       }
 
       # What people typed and every secret: quoted as JSON, which the reader of such files understands.
@@ -128,6 +120,18 @@ job "etherpad" {
           DB_USER={{ .db_user.Value | toJSON }}
           DB_PASS={{ .db_password.Value | toJSON }}
           {{ end -}}
+        EOT
+      }
+
+      # No calls to its makers or to GitHub: frama decides about versions. 3.3.1 has no environment variables for these.
+      template {
+        destination = "secrets/credentials.json"
+        perms       = "0444"
+        data        = <<-EOT
+          {
+            "updates": { "tier": "off" },
+            "privacy": { "updateCheck": false, "pluginCatalog": false }
+          }
         EOT
       }
 

@@ -30,6 +30,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "app-account"
 
+egress = "web" # mirrors of other forges, webhooks
+
 version = "15.0.9" # long-term support
 tasks   = ["forgejo"]
 needs   = ["postgres", "smtp"]

@@ -3,7 +3,7 @@
 # Git goes over https only: a port for ssh would be one that every instance of the node wants.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
+#   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -22,6 +22,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -112,7 +116,7 @@ job "forgejo" {
         FORGEJO__database__SSL_MODE                      = "disable"
         FORGEJO__security__INSTALL_LOCK                  = "true" # nobody gets the page that makes the first administrator
         FORGEJO__security__REVERSE_PROXY_LIMIT           = "1"
-        FORGEJO__security__REVERSE_PROXY_TRUSTED_PROXIES = "*" # only the ingress reaches the port
+        FORGEJO__security__REVERSE_PROXY_TRUSTED_PROXIES = replace(var.ingress, " ", ",")
         FORGEJO__service__DISABLE_REGISTRATION           = "true"
         FORGEJO__service__DEFAULT_KEEP_EMAIL_PRIVATE     = "true"
         FORGEJO__service__ENABLE_NOTIFY_MAIL             = "true"

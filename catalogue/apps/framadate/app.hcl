@@ -25,6 +25,8 @@ upgrade   = "migrate-command"
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "none"
+
 version = "1.1.19" # the last one, May 2022
 needs   = ["mysql"]
 

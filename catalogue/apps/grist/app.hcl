@@ -35,6 +35,9 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress" # its own limits are for a site's products, not for bytes
 
+egress       = "none"
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SYS_CHROOT"]
+
 version = "1.7.17"
 tasks   = ["grist"]
 
@@ -94,6 +97,17 @@ check "read" {
     path     = "/api/docs/{document}/tables/Trial/records"
     headers  = { "X-Boot-Key" = "{boot_key}" }
     contains = "{object}"
+  }
+}
+
+# The database is made, and the key of the first account is taken.
+check "opening" {
+  request "workspaces" {
+    path    = "/api/orgs/current/workspaces"
+    headers = { "X-Boot-Key" = "{boot_key}" }
+    capture "workspace" {
+      pattern = "\"id\":([0-9]+)"
+    }
   }
 }
 

@@ -1,7 +1,7 @@
-# Stands in for a poll service where there are no containers: a wiki whose pages can hold polls.
+# A wiki whose pages can hold polls.
 name   = "ikiwiki"
 kind   = "polls"
-status = "demo"
+status = "beta"
 
 title {
   fr = "ikiwiki"
@@ -25,59 +25,64 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
-variant "native" {
-  version = "3.20200202.3"
-  tasks   = ["ikiwiki"]
+egress = "none"
 
-  health {
-    path   = "/"
-    status = 200
-  }
+version = "3.20200202.3"
+tasks   = ["ikiwiki"]
 
-  # Makes a poll as its form does, and votes in it.
-  check "write" {
-    request "form of a new poll" {
-      path = "/ikiwiki.cgi?do=create&from=polls&page=polls%2F{object}"
+image "ikiwiki" {
+  reference = "ikiwiki:3.20200202.3"
+  build     = "https://packages.debian.org/bookworm/ikiwiki"
+}
 
-      capture "session" {
-        pattern = "name=\"sid\" type=\"hidden\" value=\"([0-9a-f]+)\""
-      }
-    }
+health {
+  path   = "/"
+  status = 200
+}
 
-    request "poll" {
-      method       = "POST"
-      path         = "/ikiwiki.cgi"
-      content_type = "application/x-www-form-urlencoded"
-      body         = "_submitted=1&do=create&sid={session}&from=polls&rcsinfo=&page=polls%2F{object}&type=mdwn&editcontent=%5B%5B%21poll+0+%22oui%22+0+%22non%22%5D%5D&_submit=Save+Page"
-      status       = 302
-    }
+# Makes a poll as its form does, and votes in it.
+check "write" {
+  request "form of a new poll" {
+    path = "/ikiwiki.cgi?do=create&from=polls&page=polls%2F{object}"
 
-    request "vote" {
-      method       = "POST"
-      path         = "/ikiwiki.cgi"
-      content_type = "application/x-www-form-urlencoded"
-      body         = "do=poll&num=1&page=polls%2F{object}&choice=oui"
-      status       = 302
-    }
-
-    # Pages other than polls are not for everybody.
-    request "form of the first page" {
-      path  = "/ikiwiki.cgi?do=edit&page=index"
-      lacks = "name=\"editcontent\""
+    capture "session" {
+      pattern = "name=\"sid\" type=\"hidden\" value=\"([0-9a-f]+)\""
     }
   }
 
-  check "read" {
-    request "votes" {
-      path     = "/polls/{object}/"
-      contains = "oui (100%)"
-    }
+  request "poll" {
+    method       = "POST"
+    path         = "/ikiwiki.cgi"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "_submitted=1&do=create&sid={session}&from=polls&rcsinfo=&page=polls%2F{object}&type=mdwn&editcontent=%5B%5B%21poll+0+%22oui%22+0+%22non%22%5D%5D&_submit=Save+Page"
+    status       = 302
   }
 
-  usage "polls" {
-    from    = "files"
-    pattern = "wiki/polls/*.mdwn"
+  request "vote" {
+    method       = "POST"
+    path         = "/ikiwiki.cgi"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "do=poll&num=1&page=polls%2F{object}&choice=oui"
+    status       = 302
   }
+
+  # Pages other than polls are not for everybody.
+  request "form of the first page" {
+    path  = "/ikiwiki.cgi?do=edit&page=index"
+    lacks = "name=\"editcontent\""
+  }
+}
+
+check "read" {
+  request "votes" {
+    path     = "/polls/{object}/"
+    contains = "oui (100%)"
+  }
+}
+
+usage "polls" {
+  from    = "files"
+  pattern = "wiki/polls/*.mdwn"
 }
 
 value "title" {

@@ -99,15 +99,9 @@ job "jitsi" {
       driver = "docker"
 
       config {
-        image = "${var.registry}/jitsi-web:11146.2"
-        ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "local/custom-config.js"
-          target   = "/config/custom-config.js"
-          readonly = true
-        }
+        image      = "${var.registry}/jitsi-web:11146.2"
+        ports      = ["http"]
+        entrypoint = ["sh", "-c", "cp /local/custom-config.js /config/custom-config.js && exec /init"]
       }
 
       env {

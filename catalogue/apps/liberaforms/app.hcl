@@ -38,6 +38,8 @@ upgrade   = "migrate-command" # a task of the job, before the others start
 suspend   = "proxy"
 quota     = "app-instance" # TOTAL_UPLOADS_LIMIT
 
+egress = "none"
+
 version = "4.10.0"
 tasks   = ["app", "web", "migrate"]
 needs   = ["postgres", "smtp"]

@@ -3,7 +3,7 @@
 # or migrates the database and writes the mail server into it, where LiberaForms looks for it.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var url=https://… -var port=20006 -var volume=… \
+#   nomad job run -var job_id=… -var url=https://… -var port=20006 -var ingress=… -var volume=… \
 #     -var registry=registry.example.org job.nomad.hcl
 
 variable "job_id" {
@@ -19,6 +19,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -315,6 +319,8 @@ job "liberaforms" {
             map $http_x_forwarded_proto $frama_proto { default $http_x_forwarded_proto; "" $scheme; }
             server {
               listen 8080;
+              set_real_ip_from ${join("; set_real_ip_from ", split(" ", var.ingress))};
+              real_ip_header X-Forwarded-For;
               location /file/media/ { alias /uploads/media/; add_header X-Content-Type-Options nosniff; }
               location = /favicon.ico { alias /uploads/media/brand/favicon.ico; }
               location = /logo.png { alias /uploads/media/brand/logo.png; }
@@ -322,9 +328,9 @@ job "liberaforms" {
               location / {
                 proxy_pass http://unix:/alloc/data/liberaforms.sock;
                 proxy_set_header Host $http_host;
-                proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+                proxy_set_header X-Forwarded-For $remote_addr;
                 proxy_set_header X-Forwarded-Proto $frama_proto;
-                proxy_set_header X-Real-IP $http_x_real_ip;
+                proxy_set_header X-Real-IP $remote_addr;
               }
             }
           }

@@ -34,6 +34,9 @@ upgrade   = "migrate-command" # done at each start; very old versions have steps
 suspend   = "proxy"
 quota     = "ingress"
 
+egress       = "none"
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"]
+
 version = "3.9.0"
 tasks   = ["app", "worker", "hocuspocus", "redis", "proxy"]
 needs   = ["postgres", "smtp"] # Redis is a task of the job: a cache that Loomio cannot prefix

@@ -4,7 +4,7 @@
 # A flag of Loomio is on as soon as it is set, whatever its value: those that are off are not here.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
+#   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -23,6 +23,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -283,15 +287,10 @@ job "loomio" {
       driver = "docker"
 
       config {
-        image = "docker.io/library/nginx:1.30.5-alpine"
-        ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "local/loomio.conf"
-          target   = "/etc/nginx/conf.d/default.conf"
-          readonly = true
-        }
+        image   = "docker.io/library/nginx:1.30.5-alpine"
+        ports   = ["http"]
+        command = "sh"
+        args    = ["-c", "cp /local/loomio.conf /etc/nginx/conf.d/default.conf && exec nginx -g 'daemon off;'"]
       }
 
       template {
@@ -304,11 +303,13 @@ job "loomio" {
 
           server {
             listen 8080;
+            set_real_ip_from ${join("; set_real_ip_from ", split(" ", var.ingress))};
+            real_ip_header X-Forwarded-For;
             client_max_body_size 100m;
 
             proxy_http_version 1.1;
             proxy_set_header Host ${var.host};
-            proxy_set_header X-Forwarded-For $http_x_forwarded_for;
+            proxy_set_header X-Forwarded-For $remote_addr; # the visitor's, where the ingress says it
             proxy_set_header X-Forwarded-Proto https;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;

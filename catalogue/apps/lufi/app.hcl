@@ -31,6 +31,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "app-instance" # takes no more files when the volume's share is used
 
+egress = "none"
+
 version = "0.07.3"
 tasks   = ["lufi"]
 needs   = ["postgres"]

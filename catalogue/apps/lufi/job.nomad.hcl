@@ -3,7 +3,7 @@
 #
 # Anybody may upload: that is what it is for. Sizes and times are kept small, and every page says whom to write to.
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var registry=… -var host=… -var port=20000 -var volume=… job.nomad.hcl
+#   nomad job run -var job_id=… -var registry=… -var host=… -var port=20000 -var ingress=… -var volume=… job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -22,6 +22,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -142,6 +146,7 @@ job "lufi" {
               hypnotoad => {
                   listen   => ['http://0.0.0.0:8081'],
                   proxy    => 1,
+                  trusted_proxies => [split ' ', '${var.ingress}'],
                   workers  => 4,
                   clients  => 10,
                   pid_file => '/tmp/hypnotoad.pid',

@@ -40,6 +40,9 @@ permanent_host = true              # other servers know every account by it
 suspend        = "proxy"
 quota          = "ingress"
 
+egress       = "web" # federation
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"]
+
 version = "4.7.4"
 tasks   = ["web", "sidekiq", "streaming", "redis", "proxy"]
 needs   = ["postgres", "smtp"] # Redis is a task of the job: queues in it must last, and Mastodon cannot prefix its keys

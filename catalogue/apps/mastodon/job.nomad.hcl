@@ -5,7 +5,7 @@
 # backed up. The volume is at /data and not in the public folder, so that only /data/system is shown to the world.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
+#   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -20,6 +20,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -345,15 +349,10 @@ job "mastodon" {
       driver = "docker"
 
       config {
-        image = "docker.io/library/nginx:1.30.5-alpine"
-        ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "local/mastodon.conf"
-          target   = "/etc/nginx/conf.d/default.conf"
-          readonly = true
-        }
+        image   = "docker.io/library/nginx:1.30.5-alpine"
+        ports   = ["http"]
+        command = "sh"
+        args    = ["-c", "cp /local/mastodon.conf /etc/nginx/conf.d/default.conf && exec nginx -g 'daemon off;'"]
       }
 
       volume_mount {
@@ -377,9 +376,12 @@ job "mastodon" {
             gzip_proxied any;
             gzip_types application/json application/javascript application/activity+json text/css image/svg+xml;
 
+            set_real_ip_from ${join("; set_real_ip_from ", split(" ", var.ingress))};
+            real_ip_header X-Forwarded-For;
+
             proxy_http_version 1.1;
             proxy_set_header Host ${var.host};
-            proxy_set_header X-Forwarded-For $http_x_forwarded_for;
+            proxy_set_header X-Forwarded-For $remote_addr; # the visitor's, where the ingress says it
             proxy_set_header X-Forwarded-Proto https;
             proxy_set_header Proxy "";
             proxy_set_header Upgrade $http_upgrade;

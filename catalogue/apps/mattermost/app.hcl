@@ -45,6 +45,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "none"
+
 version = "11.7.15" # extended support release
 tasks   = ["mattermost"]
 needs   = ["postgres", "smtp"]

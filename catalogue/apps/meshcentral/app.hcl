@@ -33,6 +33,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "app-account"
 
+egress = "none"
+
 version = "1.1.59"
 tasks   = ["meshcentral"]
 needs   = ["smtp"] # its own database on the volume: with PostgreSQL it wants to see the database "postgres", too
@@ -90,72 +92,6 @@ usage "files" {
 # administrators: what they store meets the volume's.
 enforce {
   setting = "files_stopped"
-}
-
-# The npm package, without mail. The first account is made before it answers anybody.
-variant "native" {
-  version = "1.1.55"
-  tasks   = ["meshcentral"]
-
-  health {
-    path   = "/health.ashx"
-    status = 200
-  }
-
-  # A file among the administrator's own.
-  check "write" {
-    request "sign-in" {
-      method       = "POST"
-      path         = "/login"
-      content_type = "application/x-www-form-urlencoded"
-      body         = "username=admin&password={admin_password}"
-    }
-    request "upload" {
-      method       = "POST"
-      path         = "/uploadfile.ashx"
-      content_type = "multipart/form-data; boundary=frama"
-      body         = "--frama\r\nContent-Disposition: form-data; name=\"link\"\r\n\r\nuser//admin\r\n--frama\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{object}.txt\"\r\nContent-Type: text/plain\r\n\r\n{object}\r\n--frama--\r\n"
-    }
-  }
-
-  check "read" {
-    request "sign-in" {
-      method       = "POST"
-      path         = "/login"
-      content_type = "application/x-www-form-urlencoded"
-      body         = "username=admin&password={admin_password}"
-    }
-    request "download" {
-      path     = "/downloadfile.ashx?link=user//admin/{object}.txt"
-      contains = "{object}"
-    }
-  }
-
-  usage "files" {
-    from    = "files"
-    pattern = "files/domain/*/*"
-  }
-
-  # A line is a record as it was then, or says that it is gone.
-  usage "accounts" {
-    from = "exec"
-    task = "meshcentral"
-    command = ["/usr/bin/env", "node", "-e", <<-EOT
-      const users = new Set()
-      for (const line of require("fs").readFileSync("/data/server/meshcentral.db", "utf8").split("\n")) {
-        if (!line.includes('"_id":"user/')) continue
-        const record = JSON.parse(line)
-        if (!record._id.startsWith("user/")) continue
-        record.$$deleted ? users.delete(record._id) : users.add(record._id)
-      }
-      console.log(users.size)
-    EOT
-    ]
-  }
-
-  enforce {
-    setting = "files_stopped"
-  }
 }
 
 # Of the user "admin". Kept by the application itself from the first start on: another value here would fit nothing.

@@ -4,7 +4,7 @@
 # administrator), then certificates, and signs the programs for computers: a minute or two. Whoever holds this instance
 # holds the computers: plugins and changes of itself are off.
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var host=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
+#   nomad job run -var job_id=… -var host=… -var url=https://… -var port=20000 -var ingress=… -var volume=… job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -23,6 +23,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -121,7 +125,7 @@ job "meshcentral" {
               "aliasPort": 443,
               "redirPort": 0,
               "mpsPort": 0,
-              "tlsOffload": "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16",
+              "tlsOffload": "127.0.0.0/8,${replace(var.ingress, " ", ",")}",
               "WANonly": true,
               "sessionKey": {{ .session_key.Value | toJSON }},
               "agentPong": 60,

@@ -37,6 +37,8 @@ permanent_host = true # other sites know its groups and events by it
 suspend        = "proxy"
 quota          = "ingress"
 
+egress = "web" # federation
+
 version = "5.2.4"
 tasks   = ["mobilizon"]
 needs   = ["postgres", "smtp"]

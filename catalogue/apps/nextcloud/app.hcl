@@ -26,9 +26,9 @@ docs = [
   "https://github.com/icewind1991/group_everyone/blob/main/README.md",
 ]
 unverified = [
-  "No image was started here: the first installation, the hooks and the sizes of memory were read in the image's sources.",
-  "The quota of the group everyone (groupquota over group_everyone) was read in both applications' sources, not tried.",
-  "TRUSTED_PROXIES takes private addresses only: an ingress with a public address shows up as every visitor's address.",
+  "32.0.1 was tried, in an image made of its published sources, with PHP 8.2 and Redis; the image of 33.0.7 itself was not.",
+  "An upgrade, also one cut short, was tried with the same code under a later number: no second version was at hand.",
+  "Applications of the store were not: it was out of reach. Only groupquota and group_everyone were, from their sources.",
 ]
 
 tenancy   = "instance" # groups of one Nextcloud do not hide people from one another
@@ -37,6 +37,9 @@ backup    = "quiesce+dump+files" # database and files must come from the same mo
 upgrade   = "one-major-at-a-time"
 suspend   = "app-maintenance" # occ maintenance:mode
 quota     = "app-instance"    # groupquota of the group that holds everyone
+
+egress       = "web" # its store of applications, federation, calendars of others
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
 
 includes "forms" {
   fr = "Nextcloud contient de quoi faire des formulaires : l’application Forms."
@@ -101,15 +104,52 @@ check "read" {
   }
 }
 
+# A first start that was interrupted answers the health page, and has no administrator or not this account.
+check "opening" {
+  request "upload" {
+    method         = "PUT"
+    path           = "/remote.php/dav/files/frama/{object}.txt"
+    body           = "{object}"
+    content_type   = "text/plain"
+    basic_user     = "frama"
+    basic_password = "{check_password}"
+    status         = 201
+  }
+
+  request "download" {
+    path           = "/remote.php/dav/files/frama/{object}.txt"
+    basic_user     = "frama"
+    basic_password = "{check_password}"
+    contains       = "{object}"
+  }
+
+  request "remove" {
+    method         = "DELETE"
+    path           = "/remote.php/dav/files/frama/{object}.txt"
+    basic_user     = "frama"
+    basic_password = "{check_password}"
+    status         = 204
+  }
+
+  request "administrator" {
+    path           = "/ocs/v2.php/cloud/groups/admin?format=json"
+    headers        = { "OCS-APIRequest" = "true" }
+    basic_user     = "admin"
+    basic_password = "{admin_password}"
+    contains       = "\"admin\""
+  }
+}
+
 usage "accounts" {
   from  = "sql"
   query = "SELECT count(*) FROM oc_users WHERE uid <> 'frama'"
 }
 
-# Home folders, trash and old versions as Nextcloud itself counts them; its code is not the association's.
+# Home folders with trash and old versions, and previews, as Nextcloud itself counts them; its code is not the association's.
+# Nextcloud does not add up roots (their size is -1), only what is in them. Storage that lies elsewhere has "::" in its name.
 usage "bytes" {
   from  = "sql"
-  query = "SELECT coalesce(sum(size), 0) FROM oc_filecache WHERE path_hash = md5('') AND size > 0"
+  query = "SELECT coalesce(sum(child.size), 0) FROM oc_storages s JOIN oc_filecache root ON root.storage = s.numeric_id AND root.path_hash = md5('') JOIN oc_filecache child ON child.parent = root.fileid WHERE child.size > 0 AND (s.id LIKE 'home::%' OR s.id LIKE 'local::%' OR s.id NOT LIKE '%::%')"
 }
 
 usage "forms" {
@@ -128,6 +168,7 @@ enforce {
     task    = "app"
     user    = "www-data"
     command = ["sh", "/local/quota.sh", "{storage_mib} MB"]
+    reserve = 1536 # code, settings and previews; the trash and old versions, which this quota does not count
   }
   writes = ["/login", "/index.php/login"]
 }

@@ -4,10 +4,14 @@
 # Code, settings and files are one volume: the image copies its code there at each upgrade. The first start installs
 # (one to five minutes), and the start after an upgrade migrates: frama's update block stops the old version before.
 #
+# A start may be killed at any moment, and the image takes an installation or a migration that was cut short for a
+# finished one. Marks in the data folder (.frama-installing, .frama-setting-up, .frama-upgrading) tell the next start what
+# did not end. Apache listens only after they are gone.
+#
 # Office is a Collabora shared by all associations: the host adds the application richdocuments and its address later.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var host=… -var url=https://… -var port=20002 -var volume=… job.nomad.hcl
+#   nomad job run -var job_id=… -var host=… -var url=https://… -var port=20002 -var volume=… -var ingress=… job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -27,6 +31,10 @@ variable "port" {
 
 variable "volume" {
   type = string
+}
+
+variable "ingress" {
+  type = string # addresses of the ingress nodes, separated by spaces: nobody else may say whose request it is
 }
 
 variable "plan" {
@@ -59,9 +67,12 @@ locals {
   redis_memory_max = floor(var.memory_max / 16)
   memory_max       = var.memory_max - local.cron_memory_max - local.redis_memory_max
 
-  # For all accounts together: less than the volume, which also holds code, previews and the trash.
-  quotas = { starter = "3 GB", standard = "28 GB", large = "150 GB" }
-  quota  = lookup(local.quotas, var.plan, "3 GB")
+  # Each of Apache's processes may take some 60 MiB: no more of them than fit.
+  apache_workers = max(5, min(150, floor(local.memory_max / 64)))
+
+  # For the files of all accounts together, until frama tells the space's own limit: the volume less the manifest's reserve.
+  quotas = { starter = "2560 MB", standard = "30 GB", large = "158 GB" }
+  quota  = lookup(local.quotas, var.plan, "2560 MB")
 
   # For an account to which nobody gave another; together more than the quota above, since few use theirs up.
   account_quotas = { starter = "1 GB", standard = "5 GB", large = "10 GB" }
@@ -143,33 +154,27 @@ job "nextcloud" {
       driver = "docker"
 
       config {
-        image = "docker.io/library/nextcloud:33.0.7-apache"
-        ports = ["http"]
+        image      = "docker.io/library/nextcloud:33.0.7-apache"
+        ports      = ["http"]
+        entrypoint = ["/bin/sh", "-c"]
 
-        mount {
-          type     = "bind"
-          source   = "local/post-installation.sh"
-          target   = "/docker-entrypoint-hooks.d/post-installation/frama.sh"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "local/post-upgrade.sh"
-          target   = "/docker-entrypoint-hooks.d/post-upgrade/frama.sh"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "local/before-starting.sh"
-          target   = "/docker-entrypoint-hooks.d/before-starting/frama.sh"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "local/apache.conf"
-          target   = "/etc/apache2/conf-enabled/zz-frama.conf"
-          readonly = true
-        }
+        # Written here and not in a file that PHP could change: this part runs as root.
+        args = [<<-EOT
+          set -eu
+          ln -sf /local/before-starting.sh /docker-entrypoint-hooks.d/before-starting/frama.sh
+          cat >/etc/apache2/conf-enabled/zz-frama.conf <<APACHE
+          <IfModule mpm_prefork_module>
+            StartServers 2
+            MinSpareServers 2
+            MaxSpareServers 4
+            MaxRequestWorkers ${local.apache_workers}
+            MaxConnectionsPerChild 1000
+          </IfModule>
+          APACHE
+          su -p www-data -s /bin/sh -c /local/unfinished.sh
+          exec /entrypoint.sh apache2-foreground
+        EOT
+        ]
       }
 
       volume_mount {
@@ -183,14 +188,13 @@ job "nextcloud" {
         OVERWRITEHOST             = trimprefix(var.url, "https://") # with its port, where there is one
         OVERWRITEPROTOCOL         = "https"
         OVERWRITECLIURL           = var.url
-        TRUSTED_PROXIES           = "127.0.0.1/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16"
+        TRUSTED_PROXIES           = var.ingress
         APACHE_DISABLE_REWRITE_IP = "1" # as TRUSTED_PROXIES wants
         REDIS_HOST                = "/alloc/data/redis.sock"
         PHP_MEMORY_LIMIT          = "512M"
         PHP_UPLOAD_LIMIT          = "1G"
         APACHE_BODY_LIMIT         = "1073741824" # bytes; clients send larger files in pieces
-        FRAMA_QUOTA               = local.quota
-        FRAMA_ACCOUNT_QUOTA       = local.account_quota
+        HOME                      = "/var/www"   # libpq looks for certificates there, and gives TLS up where it may not look
       }
 
       # What people typed and every secret: quoted as JSON, which the reader of such files understands.
@@ -206,6 +210,8 @@ job "nextcloud" {
           POSTGRES_DB={{ .db_name.Value | toJSON }}
           POSTGRES_USER={{ .db_user.Value | toJSON }}
           POSTGRES_PASSWORD={{ .db_password.Value | toJSON }}
+          PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+          PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           SMTP_HOST={{ .smtp_host.Value | toJSON }}
           SMTP_PORT={{ .smtp_port.Value | toJSON }}
           SMTP_SECURE="{{ if eq .smtp_port.Value "465" }}ssl{{ end }}"
@@ -215,6 +221,13 @@ job "nextcloud" {
           MAIL_FROM_ADDRESS={{ index $from 0 | toJSON }}
           MAIL_DOMAIN={{ index $from 1 | toJSON }}
           {{ end -}}
+        EOT
+      }
+
+      template {
+        destination = "secrets/db-ca.pem"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
         EOT
       }
 
@@ -244,6 +257,7 @@ job "nextcloud" {
             },
             "apps": {
               "core": { "backgroundjobs_mode": "cron" },
+              "files": { "default_quota": "${local.account_quota}" },
               "password_policy": { "enforceHaveIBeenPwned": "0" }
             }
           }
@@ -261,82 +275,95 @@ job "nextcloud" {
         EOT
       }
 
-      # Once, as www-data, when the database is made. A failure here would leave half an installation for ever, so
-      # nothing in it may fail for want of the network.
+      # As www-data, before the image looks at its volume: an installation that did not end begins anew, in an empty
+      # database. A database that was in use is never touched, whatever is missing on the volume.
       template {
-        destination = "local/post-installation.sh"
+        destination = "local/unfinished.sh"
         perms       = "0755"
         data        = <<-EOT
           #!/bin/sh
-          set -u
-          occ() { php /var/www/html/occ --no-interaction "$@"; }
+          set -eu
+          cd /var/www/html
+          mkdir -p data
 
-          occ user:setting admin settings email "$FRAMA_EMAIL"
-          occ config:import /local/theming.json
-          # Their news and surveys are of others; frama decides about versions.
-          for app in survey_client nextcloud_announcements updatenotification; do
-            occ app:disable "$app"
-          done
-          # An account with little room and no rights, with which frama sees that files can be stored and read.
-          occ user:add --password-from-env --display-name=frama frama
-          occ user:setting frama files quota "10 MB"
-          exit 0
+          if [ -e version.php ] && [ ! -e data/.frama-installing ]; then
+            # A migration that is cut short leaves maintenance on. Who closed Nextcloud on purpose opens it again.
+            cmp -s /usr/src/nextcloud/version.php version.php || grep -q "'maintenance' => true" config/config.php ||
+              : >data/.frama-upgrading
+            exit 0
+          fi
+
+          php -r '
+            [$host, $port] = explode(":", getenv("POSTGRES_HOST"));
+            $db = new PDO("pgsql:host=$host;port=$port;dbname=" . getenv("POSTGRES_DB"), getenv("POSTGRES_USER"), getenv("POSTGRES_PASSWORD"));
+            $ask = function ($sql, ...$values) use ($db) {
+              $query = $db->prepare($sql);
+              $query->execute($values);
+              return $query->fetchAll(PDO::FETCH_COLUMN);
+            };
+            $tables = $ask("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND starts_with(tablename, ?)", "oc_");
+            if (in_array("oc_appconfig", $tables) && $ask("SELECT 1 FROM oc_appconfig WHERE appid = ? AND configkey = ?", "frama", "set_up")) {
+              fwrite(STDERR, "frama: the database is of a Nextcloud in use, the volume is not: restore both from the same moment\n");
+              exit(1);
+            }
+            if ($tables) {
+              $db->exec("DROP TABLE " . implode(", ", $tables) . " CASCADE");
+            }
+          '
+          : >data/.frama-installing
+          rm -rf version.php config data/appdata_*
         EOT
       }
 
-      # The image keeps its own settings files as they were at installation; newer ones may know more.
-      template {
-        destination = "local/post-upgrade.sh"
-        perms       = "0755"
-        data        = <<-EOT
-          #!/bin/sh
-          set -u
-          occ() { php /var/www/html/occ --no-interaction "$@"; }
-
-          for file in /usr/src/nextcloud/config/*.config.php; do
-            cp "$file" /var/www/html/config/
-          done
-          occ app:update --all || echo "frama: some applications could not be updated; the next upgrade tries again"
-          occ db:add-missing-indices
-          occ db:add-missing-columns
-          occ db:add-missing-primary-keys
-          exit 0
-        EOT
-      }
-
-      # At each start. Applications come from Nextcloud's store: one that could not be had is tried again at the next
-      # start, and one that an administrator removed stays away.
+      # At each start, as www-data, when the image has installed or migrated. Every step can be repeated.
       template {
         destination = "local/before-starting.sh"
         perms       = "0755"
         data        = <<-EOT
           #!/bin/sh
           set -u
-          occ() { php /var/www/html/occ --no-interaction "$@"; }
+          cd /var/www/html
+          occ() { php occ --no-interaction "$@"; }
+          failed() { echo "frama: $1; the next start tries again"; exit 1; }
+          status() { occ status --output=json | grep -q "\"$1\":true"; }
+
+          if [ -e data/.frama-installing ]; then
+            status installed && occ user:info admin >/dev/null || failed "the installation did not end"
+            mv data/.frama-installing data/.frama-setting-up
+          fi
+
+          # The image keeps its own settings files as they were at installation; newer ones may know more.
+          for file in /usr/src/nextcloud/config/*.config.php; do
+            cmp -s "$file" "config/$${file##*/}" || cp "$file" config/
+          done
+
+          if [ -e data/.frama-upgrading ]; then
+            occ maintenance:mode --off >/dev/null
+            ! status needsDbUpgrade || occ upgrade || failed "the migration did not end"
+            occ app:update --all || echo "frama: some applications could not be updated; the next upgrade tries again"
+            occ db:add-missing-indices && occ db:add-missing-columns && occ db:add-missing-primary-keys &&
+              rm data/.frama-upgrading || failed "indices or columns are missing"
+          fi
 
           # In maintenance most commands are missing, and whoever closed Nextcloud opens it again.
-          occ status --output=json | grep -q '"maintenance":false' || exit 0
+          ! status maintenance || exit 0
+
           occ config:import /local/frama.json || echo "frama: not all settings were taken over"
+          [ -e data/.frama-setting-up ] || exit 0
 
-          occ config:app:set files default_quota --value="$FRAMA_ACCOUNT_QUOTA" >/dev/null
-
-          had=$(occ config:app:get frama applications)
-          has=" $had "
-          for app in calendar contacts deck forms polls groupfolders user_migration groupquota group_everyone; do
-            case "$has" in *" $app "*) continue ;; esac
-            if occ app:enable "$app"; then
-              has="$has$app "
-            else
-              echo "frama: $app could not be installed; the next start tries again"
-            fi
-          done
-          has=$(echo $has) # without the spaces at both ends
-          [ "$has" = "$had" ] || occ config:app:set frama applications --value="$has" >/dev/null
-
-          quota=$(occ config:app:get frama quota)
-          occ groupquota:set everyone "$${quota:-$FRAMA_QUOTA}" ||
-            echo "frama: no quota for the association as a whole until groupquota and group_everyone are there"
-          exit 0
+          # Once. News and surveys are of others, frama decides about versions, and external applications would want a
+          # daemon that starts containers.
+          occ app:disable survey_client nextcloud_announcements updatenotification app_api
+          occ config:import /local/theming.json
+          occ user:setting admin settings email "$FRAMA_EMAIL" || failed "the administrator has no address"
+          # An account with little room and no rights, with which frama sees that files can be stored and read.
+          occ user:info frama >/dev/null 2>&1 || occ user:add --password-from-env --display-name=frama frama ||
+            failed "frama has no account for its checks"
+          occ user:setting frama files quota "10 MB"
+          occ db:add-missing-indices
+          occ maintenance:repair --include-expensive >/dev/null # types of files, which a fresh one lacks
+          occ config:app:set frama set_up --value=1 >/dev/null || failed "the settings did not end"
+          rm data/.frama-setting-up
         EOT
       }
 
@@ -346,25 +373,11 @@ job "nextcloud" {
         perms       = "0444"
         data        = <<-EOT
           set -eu
-          occ() { php /var/www/html/occ --no-interaction "$@"; }
+          cd /var/www/html
+          occ() { php occ --no-interaction "$@"; }
 
           occ config:app:set frama quota --value="$1"
           occ groupquota:set everyone "$1"
-        EOT
-      }
-
-      # Each of Apache's processes may take some 60 MiB: no more of them than fit.
-      template {
-        destination = "local/apache.conf"
-        perms       = "0444"
-        data        = <<-EOT
-          <IfModule mpm_prefork_module>
-            StartServers 2
-            MinSpareServers 2
-            MaxSpareServers 4
-            MaxRequestWorkers ${max(5, min(150, floor(local.memory_max / 64)))}
-            MaxConnectionsPerChild 1000
-          </IfModule>
         EOT
       }
 
@@ -377,20 +390,34 @@ job "nextcloud" {
       kill_timeout = "60s"
     }
 
+    # Background jobs, and the applications from Nextcloud's store, for which nobody has to wait.
     task "cron" {
       driver = "docker"
+      user   = "33:33"
 
       config {
-        image      = "docker.io/library/nextcloud:33.0.7-apache"
-        init       = true
-        entrypoint = ["/bin/sh", "-c"]
+        image           = "docker.io/library/nextcloud:33.0.7-apache"
+        init            = true
+        readonly_rootfs = true
+        entrypoint      = ["/bin/sh", "-c"]
 
-        # Not before the app has copied this version's code and left its installation or migration.
+        # Not before the app has left its installation or migration. What runs when it has to stop ends first.
         args = [<<-EOT
           cd /var/www/html
-          until cmp -s /usr/src/nextcloud/version.php version.php; do sleep 5; done
-          flock nextcloud-init-sync.lock true
-          exec /cron.sh
+          trap 'stopping=1; kill $nap 2>/dev/null' TERM
+          nap() { sleep "$1" & nap=$!; wait $nap; }
+
+          until [ -n "$stopping" ] || { cmp -s /usr/src/nextcloud/version.php version.php && ! ls data/.frama-* >/dev/null 2>&1; }; do
+            nap 5
+          done
+          turn=0
+          until [ -n "$stopping" ]; do
+            php -f cron.php
+            [ $((turn % 12)) -ne 0 ] || /local/applications.sh
+            turn=$((turn + 1))
+            nap 300
+          done
+          exit 0
         EOT
         ]
       }
@@ -407,6 +434,9 @@ job "nextcloud" {
         OVERWRITECLIURL   = var.url
         REDIS_HOST        = "/alloc/data/redis.sock"
         PHP_MEMORY_LIMIT  = "512M"
+        HOME              = "/var/www"
+        TMPDIR            = "/alloc/tmp"
+        FRAMA_QUOTA       = local.quota
       }
 
       template {
@@ -414,6 +444,8 @@ job "nextcloud" {
         env         = true
         data        = <<-EOT
           {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+          PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           SMTP_HOST={{ .smtp_host.Value | toJSON }}
           SMTP_PORT={{ .smtp_port.Value | toJSON }}
           SMTP_SECURE="{{ if eq .smtp_port.Value "465" }}ssl{{ end }}"
@@ -426,12 +458,52 @@ job "nextcloud" {
         EOT
       }
 
+      template {
+        destination = "secrets/db-ca.pem"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
+      # One that could not be had is tried again, and one that an administrator removed stays away.
+      template {
+        destination = "local/applications.sh"
+        perms       = "0755"
+        data        = <<-EOT
+          #!/bin/sh
+          set -u
+          cd /var/www/html
+          occ() { php occ --no-interaction "$@"; }
+          wanted="calendar contacts deck forms polls groupfolders user_migration groupquota group_everyone"
+
+          had=$(occ config:app:get frama applications)
+          has=" $had "
+          for app in $wanted; do
+            case "$has" in *" $app "*) continue ;; esac
+            if occ app:enable "$app"; then
+              has="$has$app "
+            else
+              echo "frama: $app could not be installed; tried again in an hour"
+            fi
+          done
+          has=$(echo $has) # without the spaces at both ends
+          [ "$has" != "$had" ] || exit 0
+
+          quota=$(occ config:app:get frama quota)
+          occ groupquota:set everyone "$${quota:-$FRAMA_QUOTA}" ||
+            echo "frama: no quota for the association as a whole until groupquota and group_everyone are there"
+          occ config:app:set frama applications --value="$has" >/dev/null
+        EOT
+      }
+
       resources {
         cpu        = local.cron_cpu
         memory     = local.cron_memory
         memory_max = local.cron_memory_max
       }
 
+      # The image's own signal is Apache's.
+      kill_signal  = "SIGTERM"
       kill_timeout = "60s"
     }
   }

@@ -39,6 +39,8 @@ upgrade   = "migrate-command" # within 19.0, a start updates the modules that ar
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "none"
+
 version = "19.0.20260723"
 tasks   = ["odoo"]
 needs   = ["postgres", "smtp"]
@@ -100,6 +102,18 @@ check "read" {
     content_type = "application/json"
     body         = "{\"jsonrpc\": \"2.0\", \"method\": \"call\", \"params\": {\"service\": \"object\", \"method\": \"execute_kw\", \"args\": [\"{db_name}\", 2, \"{admin_password}\", \"res.partner\", \"search_read\", [[[\"name\", \"=\", \"{object}\"]]], {\"fields\": [\"name\"]}]}}"
     contains     = "{object}"
+    lacks        = "error"
+  }
+}
+
+# The account that the image makes at its first start signs in.
+check "opening" {
+  request "account" {
+    method       = "POST"
+    path         = "/jsonrpc"
+    content_type = "application/json"
+    body         = "{\"jsonrpc\": \"2.0\", \"method\": \"call\", \"params\": {\"service\": \"object\", \"method\": \"execute_kw\", \"args\": [\"{db_name}\", 2, \"{admin_password}\", \"res.users\", \"search_read\", [[[\"id\", \"=\", 2]]], {\"fields\": [\"login\"]}]}}"
+    contains     = "login"
     lacks        = "error"
   }
 }

@@ -42,6 +42,9 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "app-create" # opens no further document
 
+egress       = "none"
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+
 version = "9.3.1.2"
 tasks   = ["onlyoffice"]
 needs   = ["postgres"]

@@ -23,7 +23,6 @@ docs = [
 unverified = [
   "Upstream puts its own nginx in front; here the ingress speaks to PeerTube itself, which upstream's Traefik example did too.",
   "Versions that mask the secret of /api/v1/oauth-clients/local would fail the check at its second request.",
-  "PEERTUBE_TRUST_PROXY takes private addresses only: an ingress with a public address shows up as every visitor's address.",
   "Live video (RTMP, port 1935) is not routed, and so stays switched off.",
 ]
 
@@ -34,6 +33,8 @@ upgrade        = "auto-on-start"
 permanent_host = true # other sites know its accounts and videos by it
 suspend        = "proxy"
 quota          = "app-account"
+
+egress = "web" # federation
 
 version = "8.2.4"
 tasks   = ["peertube", "redis"]
@@ -97,6 +98,29 @@ check "read" {
   request "channel" {
     path     = "/api/v1/video-channels/c{object}"
     contains = "\"displayName\":\"{object}\""
+  }
+}
+
+# The account that the image makes at its first start signs in.
+check "opening" {
+  request "client" {
+    path = "/api/v1/oauth-clients/local"
+    capture "client_id" {
+      pattern = "\"client_id\":\"([^\"]+)\""
+    }
+    capture "client_secret" {
+      pattern = "\"client_secret\":\"([^\"]+)\""
+    }
+  }
+
+  request "sign-in" {
+    method       = "POST"
+    path         = "/api/v1/users/token"
+    content_type = "application/x-www-form-urlencoded"
+    body         = "client_id={client_id}&client_secret={client_secret}&grant_type=password&response_type=code&username=root&password={admin_password}"
+    capture "token" {
+      pattern = "\"access_token\":\"([^\"]+)\""
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 # of its own, its videos on the volume.
 #
 # The first start migrates the database. frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var host=… -var port=20000 -var volume=… job.nomad.hcl
+#   nomad job run -var job_id=… -var host=… -var port=20000 -var ingress=… -var volume=… job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -17,6 +17,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -137,13 +141,13 @@ job "peertube" {
       env {
         # What administrators change in the pages is written to PEERTUBE_LOCAL_CONFIG, which the image has on a second
         # volume. Later folders win, so their word is the last one.
-        NODE_CONFIG_DIR       = "/app/config:/app/support/docker/production/config:/local/config:/data/config"
+        NODE_CONFIG_DIR       = "/app/config:/app/support/docker/production/config:/local:/data/config"
         PEERTUBE_LOCAL_CONFIG = "/data/config"
 
         PEERTUBE_WEBSERVER_HOSTNAME  = var.host
         PEERTUBE_WEBSERVER_PORT      = "443"
         PEERTUBE_WEBSERVER_HTTPS     = "true"
-        PEERTUBE_TRUST_PROXY         = jsonencode(["loopback", "linklocal", "uniquelocal"])
+        PEERTUBE_TRUST_PROXY         = jsonencode(concat(["loopback"], split(" ", var.ingress)))
         PEERTUBE_REDIS_HOSTNAME      = "127.0.0.1"
         PEERTUBE_REDIS_PORT          = "6379"
         PEERTUBE_SIGNUP_ENABLED      = "false"
@@ -158,7 +162,7 @@ job "peertube" {
 
       # No calls to third parties: frama decides about versions.
       template {
-        destination = "local/config/local.yaml"
+        destination = "local/local.yaml"
         data        = <<-EOT
           peertube:
             check_latest_version:

@@ -32,6 +32,9 @@ upgrade   = "migrate-command" # files come by themselves; from 16 to 17 the site
 suspend   = "proxy"
 quota     = "ingress"
 
+egress       = "none"
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+
 version = "16.4.0"
 tasks   = ["piwigo"]
 needs   = ["mysql", "smtp"]

@@ -74,12 +74,10 @@ job "piwigo" {
         image = "docker.io/piwigo/piwigo:16.4.0a"
         ports = ["http"]
 
-        # The image's own hook, run as root before anything serves. Its start fails where the folder is missing.
-        mount {
-          type   = "bind"
-          source = "local/user.sh"
-          target = "/usr/local/bin/scripts/user.sh"
-        }
+        # The image's own hook, run as root before anything serves.
+        entrypoint = [
+          "sh", "-c", "mkdir -p /usr/local/bin/scripts && cp /local/user.sh /usr/local/bin/scripts/user.sh && exec /init",
+        ]
       }
 
       volume_mount {

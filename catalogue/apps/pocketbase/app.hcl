@@ -25,59 +25,59 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
-variant "native" {
-  version = "0.38.0"
-  tasks   = ["pocketbase"]
+egress = "none"
 
-  health {
-    path   = "/api/health"
-    status = 200
+version = "0.38.0"
+tasks   = ["pocketbase"]
+
+health {
+  path   = "/api/health"
+  status = 200
+}
+
+check "write" {
+  request "answer" {
+    method       = "POST"
+    path         = "/api/collections/answers/records"
+    content_type = "application/json"
+    body         = "{\"form\": \"essai\", \"answer\": \"{object}\"}"
   }
 
-  check "write" {
-    request "answer" {
-      method       = "POST"
-      path         = "/api/collections/answers/records"
-      content_type = "application/json"
-      body         = "{\"form\": \"essai\", \"answer\": \"{object}\"}"
-    }
-
-    # Who answered must not be able to read what others did.
-    request "list without signing in" {
-      path   = "/api/collections/answers/records"
-      status = 403
-    }
+  # Who answered must not be able to read what others did.
+  request "list without signing in" {
+    path   = "/api/collections/answers/records"
+    status = 403
   }
+}
 
-  check "read" {
-    request "sign in" {
-      method       = "POST"
-      path         = "/api/collections/_superusers/auth-with-password"
-      content_type = "application/json"
-      body         = "{\"identity\": \"{admin_email}\", \"password\": \"{admin_password}\"}"
+check "read" {
+  request "sign in" {
+    method       = "POST"
+    path         = "/api/collections/_superusers/auth-with-password"
+    content_type = "application/json"
+    body         = "{\"identity\": \"{admin_email}\", \"password\": \"{admin_password}\"}"
 
-      capture "token" {
-        pattern = "\"token\":\"([^\"]+)\""
-      }
-    }
-
-    request "find the answer" {
-      path     = "/api/collections/answers/records?filter=%28answer%3D%22{object}%22%29"
-      headers  = { "Authorization" = "{token}" }
-      contains = "\"answer\":\"{object}\""
+    capture "token" {
+      pattern = "\"token\":\"([^\"]+)\""
     }
   }
 
-  usage "answers" {
-    from  = "http-json"
-    path  = "/api/frama/usage?key={usage_key}"
-    field = "answers"
+  request "find the answer" {
+    path     = "/api/collections/answers/records?filter=%28answer%3D%22{object}%22%29"
+    headers  = { "Authorization" = "{token}" }
+    contains = "\"answer\":\"{object}\""
   }
+}
 
-  # The administrator signs in, to read answers and to delete them.
-  enforce {
-    writes = ["/api/collections/_superusers/auth-"]
-  }
+usage "answers" {
+  from  = "http-json"
+  path  = "/api/frama/usage?key={usage_key}"
+  field = "answers"
+}
+
+# The administrator signs in, to read answers and to delete them.
+enforce {
+  writes = ["/api/collections/_superusers/auth-"]
 }
 
 # Set again at each start.

@@ -35,6 +35,8 @@ upgrade   = "migrate-command" # a task of the job, before the others start
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "none"
+
 version = "1.2.3"
 tasks   = ["app", "worker", "migrate"]
 needs   = ["postgres", "smtp"]

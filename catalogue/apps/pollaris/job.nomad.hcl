@@ -2,7 +2,7 @@
 # its own. A worker beside the web server sends mail and deletes old polls; before both, a task migrates the database.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var url=https://… -var port=20005 -var registry=registry.example.org job.nomad.hcl
+#   nomad job run -var job_id=… -var url=https://… -var port=20005 -var ingress=… -var registry=registry.example.org job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -14,6 +14,10 @@ variable "url" {
 
 variable "port" {
   type = number
+}
+
+variable "ingress" {
+  type = string
 }
 
 variable "registry" {
@@ -139,22 +143,17 @@ job "pollaris" {
       user   = "www-data"
 
       config {
-        image = "${var.registry}/pollaris:1.2.3"
-        ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "local/apache.conf"
-          target   = "/etc/apache2/conf-enabled/zz-frama.conf"
-          readonly = true
-        }
+        image   = "${var.registry}/pollaris:1.2.3"
+        ports   = ["http"]
+        command = "apache2-foreground"
+        args    = ["-c", "Include /local/apache.conf"]
       }
 
       env {
         APP_ENV                 = "prod"
         APP_BASE_URL            = var.url
         MESSENGER_TRANSPORT_DSN = "doctrine://default?auto_setup=0"
-        SYMFONY_TRUSTED_PROXIES = "127.0.0.1,REMOTE_ADDR" # the ingress, whatever its address: nobody else reaches the port
+        SYMFONY_TRUSTED_PROXIES = "127.0.0.1,${replace(var.ingress, " ", ",")}"
         SYMFONY_TRUSTED_HEADERS = "x-forwarded-for,x-forwarded-proto,x-forwarded-host,x-forwarded-port"
         POLL_EXPIRES_COMPLETED  = "6 months"
         POLL_EXPIRES_INCOMPLETE = "1 month"

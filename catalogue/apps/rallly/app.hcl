@@ -39,6 +39,8 @@ upgrade   = "auto-on-start"
 suspend   = "app-maintenance" # MAINTENANCE_MODE
 quota     = "ingress"
 
+egress = "none"
+
 version = "4.12.3"
 tasks   = ["rallly"]
 needs   = ["postgres", "smtp"]

@@ -57,27 +57,9 @@ job "roundcube" {
       driver = "docker"
 
       config {
-        image = "docker.io/roundcube/roundcubemail:1.7.1-apache-nonroot"
-        ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "local/frama.inc.php"
-          target   = "/var/roundcube/config/frama.inc.php"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "local/frama.ini"
-          target   = "/usr/local/etc/php/conf.d/zz-frama.ini"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "local/apache.conf"
-          target   = "/etc/apache2/conf-enabled/zz-frama.conf"
-          readonly = true
-        }
+        image      = "docker.io/roundcube/roundcubemail:1.7.1-apache-nonroot"
+        ports      = ["http"]
+        entrypoint = ["bash", "/local/start.sh"]
       }
 
       env {
@@ -85,6 +67,7 @@ job "roundcube" {
         ROUNDCUBEMAIL_DEFAULT_PORT = "993"
         ROUNDCUBEMAIL_PLUGINS      = "archive,zipdownload,markasjunk,newmail_notifier"
         ROUNDCUBEMAIL_SKIN         = "elastic"
+        PHP_INI_SCAN_DIR           = ":/local" # the image's own, and then ours
       }
 
       # Every secret: quoted as JSON, which the reader of such files understands. People send with the account of their
@@ -104,6 +87,32 @@ job "roundcube" {
           ROUNDCUBEMAIL_SMTP_SERVER="{{ if eq .smtp_port.Value "465" }}ssl{{ else }}tls{{ end }}://{{ .smtp_host.Value }}"
           ROUNDCUBEMAIL_SMTP_PORT={{ .smtp_port.Value | toJSON }}
           {{ end -}}
+        EOT
+      }
+
+      # The image makes the tables one by one, and would not go on where it was interrupted: here all come at once.
+      template {
+        destination = "local/start.sh"
+        data        = <<-EOT
+          set -eu
+          php /local/tables
+          cp /local/frama.inc.php /var/roundcube/config/
+          exec /docker-entrypoint.sh apache2-foreground -c "Include /local/apache.conf"
+        EOT
+      }
+
+      template {
+        destination = "local/tables"
+        data        = <<-EOT
+          <?php
+          $of = function ($name) { return getenv("ROUNDCUBEMAIL_DB_$name"); };
+          $db = new PDO(sprintf("pgsql:host=%s;port=%s;dbname=%s", $of('HOST'), $of('PORT'), $of('NAME')), $of('USER'), $of('PASSWORD'));
+          $db->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);
+          if (!$db->query("SELECT to_regclass('system')")->fetchColumn()) {
+            $db->beginTransaction();
+            $db->exec(file_get_contents('/usr/src/roundcubemail/SQL/postgres.initial.sql'));
+            $db->commit();
+          }
         EOT
       }
 

@@ -32,6 +32,8 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
+egress = "none"
+
 version = "3.4.27"
 tasks   = ["send", "redis"]
 

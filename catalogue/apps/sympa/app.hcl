@@ -22,9 +22,8 @@ docs = [
   "https://github.com/sympa-community/sympa/blob/6.2.80/src/lib/Sympa/WWW/SOAP.pm",
 ]
 unverified = [
-  "The image was not built or run: nobody publishes one. Programs and settings were read in the sources of 6.2.80, paths are those of upstream's packages.",
+  "The job was tried with an image of Debian's 6.2.70, on which mail came in and went out; nobody publishes one of 6.2.80.",
   "Mail comes in by a port of Nomad's dynamic range, named in the service <job>-smtp: the host's mail server has to look it up and pass mail for the lists' domain on.",
-  "Whether Sympa is content without a syslog server (syslog_socket.type udp).",
 ]
 
 tenancy   = "shared" # one service, many mail domains; lists of one association do not see those of another
@@ -34,25 +33,18 @@ upgrade   = "migrate-command"    # done at each start
 suspend   = "proxy"
 quota     = "app-create"
 
+egress       = "none"
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"]
+
 version = "6.2.80"
-tasks   = ["web", "daemons", "mail"]
+tasks   = ["sympa"]
 needs   = ["postgres", "smtp"]
 
 postgres {
   version = 12
 }
 
-image "web" {
-  reference = "sympa:6.2.80"
-  build     = "https://github.com/sympa-community/sympa/tree/6.2.80"
-}
-
-image "daemons" {
-  reference = "sympa:6.2.80"
-  build     = "https://github.com/sympa-community/sympa/tree/6.2.80"
-}
-
-image "mail" {
+image "sympa" {
   reference = "sympa:6.2.80"
   build     = "https://github.com/sympa-community/sympa/tree/6.2.80"
 }
@@ -125,14 +117,14 @@ usage "accounts" {
 
 plan "starter" {
   cpu        = 300
-  memory     = 512
-  memory_max = 1024
+  memory     = 768 # eight Perls of 90 MB each
+  memory_max = 1536
   disk       = 5120
 }
 
 plan "standard" {
   cpu        = 600
-  memory     = 768
+  memory     = 1024
   memory_max = 2048
   disk       = 20480
 }

@@ -1,12 +1,12 @@
-# Sympa in production: an image that the host builds, run three times on one volume: the pages (nginx and FastCGI), the
-# daemons, and the mail server between them and the world (Postfix).
+# Sympa in production: an image that the host builds, with the pages (nginx and FastCGI), the daemons, and the mail server
+# between them and the world (Postfix) in one container.
 #
 # What the image sympa:6.2.80 holds, with the paths of upstream's packages:
 #   - Sympa 6.2.80 with its drivers for PostgreSQL, configured so that all that changes lies below /var/lib/sympa
 #     (/var/spool/sympa links to /var/lib/sympa/spool); its settings in /etc/sympa/sympa.conf; a user sympa, number 1000;
 #   - /usr/sbin/{sympa_msg,bulk,archived,bounced,task_manager}.pl, /usr/bin/sympa,
 #     /usr/libexec/sympa/{wwsympa.fcgi,sympa_soap_server.fcgi,queue,bouncequeue}, /usr/share/sympa/static_content;
-#   - bash, nginx, spawn-fcgi, multiwatch, msmtp, and Postfix with hash tables.
+#   - bash, busybox with syslogd, nginx, spawn-fcgi, multiwatch, msmtp, and Postfix with hash tables.
 #
 # Mail for the lists: the host's mail server (the MX, which filters) passes it on to the port of the service <job>-smtp.
 # Mail from the lists: Postfix hands it to the host's relay, which must let this account send as any address of the domain.
@@ -14,7 +14,7 @@
 # More mail domains: a folder /var/lib/sympa/etc/<domain>/ with a robot.conf, then a restart.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
+#   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -36,6 +36,10 @@ variable "volume" {
   type = string
 }
 
+variable "ingress" {
+  type = string
+}
+
 variable "registry" {
   type = string
 }
@@ -47,27 +51,15 @@ variable "cpu" {
 
 variable "memory" {
   type    = number # MiB
-  default = 512
+  default = 768
 }
 
 variable "memory_max" {
   type    = number # MiB
-  default = 1024
+  default = 1536
 }
 
-# What is reserved is for all tasks together.
 locals {
-  mail_cpu           = floor(var.cpu / 6)
-  mail_memory        = floor(var.memory / 8)
-  mail_memory_max    = floor(var.memory_max / 8)
-  web_cpu            = floor(var.cpu / 3)
-  web_memory         = floor(var.memory * 3 / 8)
-  web_memory_max     = floor(var.memory_max * 3 / 8)
-  daemons_cpu        = var.cpu - local.mail_cpu - local.web_cpu
-  daemons_memory     = var.memory - local.mail_memory - local.web_memory
-  daemons_memory_max = var.memory_max - local.mail_memory_max - local.web_memory_max
-
-  # The same for pages and daemons.
   settings = <<-EOT
     {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
     domain ${var.host}
@@ -92,8 +84,6 @@ locals {
     db_name {{ .db_name.Value }}
     db_user {{ .db_user.Value }}
     db_passwd {{ .db_password.Value }}
-    syslog_socket.type udp
-    syslog_socket.host 127.0.0.1
     sendmail /usr/bin/msmtp
     sendmail_args --host=127.0.0.1 --port=25 --auth=off --tls=off
     sendmail_aliases /var/lib/sympa/etc/transport
@@ -119,9 +109,7 @@ job "sympa" {
   }
 
   group "app" {
-    # One network for all tasks: they reach each other on 127.0.0.1.
     network {
-      mode = "bridge"
       port "http" {
         static = var.port
         to     = 8080
@@ -160,27 +148,14 @@ job "sympa" {
       }
     }
 
-    task "web" {
+    task "sympa" {
       driver = "docker"
 
       config {
         image   = "${var.registry}/sympa:6.2.80"
-        ports   = ["http"]
+        ports   = ["http", "smtp"]
         command = "bash"
         args    = ["/local/start.sh"]
-
-        mount {
-          type     = "bind"
-          source   = "secrets/sympa.conf"
-          target   = "/etc/sympa/sympa.conf"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "local/nginx.conf"
-          target   = "/etc/nginx/nginx.conf"
-          readonly = true
-        }
       }
 
       volume_mount {
@@ -188,13 +163,20 @@ job "sympa" {
         destination = "/var/lib/sympa"
       }
 
-      # If one of the three ends, all end, and Nomad starts them again.
+      # If one of its programs ends, all end, and Nomad starts them again.
       template {
         destination = "local/start.sh"
         data        = <<-EOT
           set -eu
-          mkdir -p /run/sympa
-          chown sympa:sympa /run/sympa
+          stop() { kill $(jobs -p) 2>/dev/null || true; }
+          trap stop INT TERM
+          as_sympa() { exec setpriv --reuid=sympa --regid=sympa --clear-groups "$@"; }
+          etc=/var/lib/sympa/etc
+          ln -sfn /secrets/sympa.conf /etc/sympa/sympa.conf
+          mkdir -p $etc /run/sympa /var/lib/sympa/{list_data,arc,bounce,css,pictures,postfix}
+          mkdir -p /var/lib/sympa/spool/{msg,digest,moderation,automatic,auth,bounce,bulk,outgoing,subscribe,task,tmp,topic}
+          cp /local/list_aliases.tt2 $etc/
+
           # Sympa keeps the digest of the password of an application that may act for the listmaster.
           digest=$(printf %s "$SOAP_PASSWORD" | md5sum | cut -d' ' -f1)
           umask 027
@@ -204,16 +186,76 @@ job "sympa" {
             echo md5password $digest
             echo proxy_for_variables USER_EMAIL
             echo allow_commands createList,closeList,info,lists
-          } > /var/lib/sympa/etc/trusted_applications.conf
-          chown sympa:sympa /var/lib/sympa/etc/trusted_applications.conf
+          } > $etc/trusted_applications.conf
           umask 022
-          for name in wwsympa sympa_soap_server; do
-            spawn-fcgi -n -s /run/sympa/$name.socket -u sympa -g sympa -M 0666 -- \
-              /usr/bin/multiwatch -f 2 -- /usr/libexec/sympa/$name.fcgi &
+
+          # As upstream's manual has it for virtual domains: each list has its lines in a table, and an unknown address is
+          # refused while the sender is still there.
+          domains=${var.host}
+          for robot in $etc/*/robot.conf; do
+            [ ! -e "$robot" ] || domains="$domains $(basename "$(dirname "$robot")")"
           done
-          nginx -g 'daemon off;' &
-          wait -n
-          exit 1
+          : > $etc/transport.robots
+          for domain in $domains; do
+            printf 'sympa@%s sympa:sympa@%s\nlistmaster@%s sympa:listmaster@%s\nbounce@%s sympabounce:sympa@%s\n' \
+              $domain $domain $domain $domain $domain $domain >> $etc/transport.robots
+            printf 'abuse-feedback-report@%s sympabounce:sympa@%s\n' $domain $domain >> $etc/transport.robots
+          done
+          touch $etc/transport
+          postmap hash:$etc/transport.robots
+          postmap hash:$etc/transport
+          chown sympa:sympa /run/sympa $etc $etc/* /var/lib/sympa /var/lib/sympa/{list_data,arc,bounce,css,pictures,spool} /var/lib/sympa/spool/*
+
+          # What waits to be sent lasts.
+          postconf -e "queue_directory = /var/lib/sympa/postfix" "maillog_file = /dev/stdout"
+          postconf -e "myhostname = ${var.host}" "mydestination =" "mynetworks = 127.0.0.0/8" "inet_interfaces = all"
+          postconf -e "virtual_mailbox_domains = $domains" "message_size_limit = 20971520"
+          postconf -e "virtual_mailbox_maps = hash:$etc/transport.robots, hash:$etc/transport"
+          postconf -e "transport_maps = hash:$etc/transport.robots, hash:$etc/transport"
+          postconf -e "sympa_destination_recipient_limit = 1" "sympabounce_destination_recipient_limit = 1"
+          postconf -e "alias_maps =" "alias_database =" "smtpd_peername_lookup = no"
+          postconf -e "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination"
+          postconf -e "relayhost = [$RELAY_HOST]:$RELAY_PORT" "smtp_sasl_security_options = noanonymous"
+          relay=smtp_sasl_password_maps
+          postconf -e "$relay = texthash:/secrets/relay"
+          # A password never goes in the clear.
+          if [ -n "$RELAY_USER" ]; then
+            postconf -e "smtp_sasl_auth_enable = yes" "smtp_tls_security_level = encrypt"
+          else
+            postconf -e "smtp_tls_security_level = may"
+          fi
+          if [ "$RELAY_PORT" = 465 ]; then
+            postconf -e "smtp_tls_wrappermode = yes" "smtp_tls_security_level = encrypt"
+          fi
+          pipe='unix - n n - - pipe flags=hqRu null_sender= user=sympa argv=/usr/libexec/sympa'
+          postconf -M "sympa/unix=sympa $pipe/queue \$${nexthop}"
+          postconf -M "sympabounce/unix=sympabounce $pipe/bouncequeue \$${nexthop}"
+
+          busybox syslogd -n -O - &
+          until [ -S /dev/log ]; do sleep 0.1; done
+          # Makes tables and folders; what an older version made is brought up to this one.
+          (as_sympa sympa check)
+          if [ -s $etc/data_structure.version ]; then
+            (as_sympa sympa upgrade)
+          else
+            (as_sympa sympa version) | cut -d ' ' -f 2 > $etc/data_structure.new
+            chown sympa:sympa $etc/data_structure.new
+            mv $etc/data_structure.new $etc/data_structure.version
+          fi
+          postfix start-fg &
+          for name in sympa_msg bulk archived bounced task_manager; do
+            as_sympa /usr/sbin/$name.pl --foreground &
+          done
+          page() {
+            spawn-fcgi -n -s /run/sympa/$1.socket -u sympa -g sympa -M 0666 -- \
+              /usr/bin/multiwatch -f $2 -- /usr/libexec/sympa/$1.fcgi
+          }
+          page wwsympa 2 &
+          page sympa_soap_server 1 &
+          nginx -e stderr -c /local/nginx.conf -g 'daemon off;' &
+          wait -n || true
+          stop
+          wait
         EOT
       }
 
@@ -225,8 +267,7 @@ job "sympa" {
           http {
             include /etc/nginx/mime.types;
             access_log off; # the ingress keeps one
-            set_real_ip_from 0.0.0.0/0; # only the ingress reaches the port
-            set_real_ip_from ::/0;
+            set_real_ip_from ${join("; set_real_ip_from ", split(" ", var.ingress))};
             real_ip_header X-Forwarded-For;
             server {
               listen 8080;
@@ -260,157 +301,6 @@ job "sympa" {
       }
 
       template {
-        destination = "secrets/web.env"
-        env         = true
-        data        = <<-EOT
-          {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
-          SOAP_PASSWORD={{ .soap_password.Value | toJSON }}
-          {{ end -}}
-        EOT
-      }
-
-      # Read by the user sympa.
-      template {
-        destination = "secrets/sympa.conf"
-        perms       = "0444"
-        data        = local.settings
-      }
-
-      resources {
-        cpu        = local.web_cpu
-        memory     = local.web_memory
-        memory_max = local.web_memory_max
-      }
-
-      kill_timeout = "15s"
-    }
-
-    task "daemons" {
-      driver = "docker"
-      user   = "sympa"
-
-      config {
-        image   = "${var.registry}/sympa:6.2.80"
-        command = "bash"
-        args    = ["/local/start.sh"]
-
-        mount {
-          type     = "bind"
-          source   = "secrets/sympa.conf"
-          target   = "/etc/sympa/sympa.conf"
-          readonly = true
-        }
-      }
-
-      volume_mount {
-        volume      = "data"
-        destination = "/var/lib/sympa"
-      }
-
-      template {
-        destination = "local/start.sh"
-        data        = <<-EOT
-          set -eu
-          # Makes tables and folders, or brings them up to the version of this image.
-          sympa upgrade
-          for name in sympa_msg bulk archived bounced task_manager; do
-            /usr/sbin/$name.pl --foreground &
-          done
-          # If one of them ends, all end, and Nomad starts them again.
-          wait -n
-          exit 1
-        EOT
-      }
-
-      # Read by the user sympa.
-      template {
-        destination = "secrets/sympa.conf"
-        perms       = "0444"
-        data        = local.settings
-      }
-
-      resources {
-        cpu        = local.daemons_cpu
-        memory     = local.daemons_memory
-        memory_max = local.daemons_memory_max
-      }
-
-      kill_timeout = "60s" # the messages in their hands
-    }
-
-    # Started first: it makes the folders that the others write to.
-    task "mail" {
-      driver = "docker"
-
-      lifecycle {
-        hook    = "prestart"
-        sidecar = true
-      }
-
-      config {
-        image   = "${var.registry}/sympa:6.2.80"
-        ports   = ["smtp"]
-        command = "bash"
-        args    = ["/local/start.sh"]
-
-        mount {
-          type     = "bind"
-          source   = "secrets/sympa.conf"
-          target   = "/etc/sympa/sympa.conf"
-          readonly = true
-        }
-      }
-
-      volume_mount {
-        volume      = "data"
-        destination = "/var/lib/sympa"
-      }
-
-      # As upstream's manual has it for virtual domains: each list has its lines in a table, and an unknown address is
-      # refused while the sender is still there.
-      template {
-        destination = "local/start.sh"
-        data        = <<-EOT
-          set -eu
-          etc=/var/lib/sympa/etc
-          mkdir -p $etc /var/lib/sympa/{list_data,spool,css,pictures,postfix}
-          cp /local/list_aliases.tt2 $etc/list_aliases.tt2
-          domains=${var.host}
-          for robot in $etc/*/robot.conf; do
-            [ -e "$robot" ] && domains="$domains $(basename "$(dirname "$robot")")"
-          done
-          : > $etc/transport.robots
-          for domain in $domains; do
-            printf 'sympa@%s sympa:sympa@%s\nlistmaster@%s sympa:listmaster@%s\nbounce@%s sympabounce:sympa@%s\n' \
-              $domain $domain $domain $domain $domain $domain >> $etc/transport.robots
-            printf 'abuse-feedback-report@%s sympabounce:sympa@%s\n' $domain $domain >> $etc/transport.robots
-          done
-          touch $etc/transport
-          postmap hash:$etc/transport.robots
-          postmap hash:$etc/transport
-          chown sympa:sympa $etc $etc/* /var/lib/sympa/{list_data,spool,css,pictures}
-
-          # What waits to be sent lasts.
-          postconf -e "queue_directory = /var/lib/sympa/postfix" "maillog_file = /dev/stdout"
-          postconf -e "myhostname = ${var.host}" "mydestination =" "mynetworks = 127.0.0.0/8" "inet_interfaces = all"
-          postconf -e "virtual_mailbox_domains = $domains" "message_size_limit = 20971520"
-          postconf -e "virtual_mailbox_maps = hash:$etc/transport.robots, hash:$etc/transport"
-          postconf -e "transport_maps = hash:$etc/transport.robots, hash:$etc/transport"
-          postconf -e "sympa_destination_recipient_limit = 1" "sympabounce_destination_recipient_limit = 1"
-          postconf -e "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination"
-          postconf -e "relayhost = [$RELAY_HOST]:$RELAY_PORT" "smtp_tls_security_level = encrypt"
-          postconf -e "smtp_sasl_auth_enable = yes" "smtp_sasl_security_options = noanonymous"
-          relay=smtp_sasl_password_maps
-          postconf -e "$relay = texthash:/secrets/relay"
-          [ "$RELAY_PORT" = 465 ] && postconf -e "smtp_tls_wrappermode = yes"
-          pipe='unix - n n - - pipe flags=hqRu null_sender= user=sympa argv=/usr/libexec/sympa'
-          postconf -M "sympa/unix=sympa $pipe/queue \$${nexthop}"
-          postconf -M "sympabounce/unix=sympabounce $pipe/bouncequeue \$${nexthop}"
-          exec postfix start-fg
-        EOT
-      }
-
-      template {
         destination = "local/list_aliases.tt2"
         data        = <<-EOT
           #--- [% list.name %]@[% list.domain %], created [% date %]
@@ -434,12 +324,14 @@ job "sympa" {
       }
 
       template {
-        destination = "secrets/mail.env"
+        destination = "secrets/sympa.env"
         env         = true
         data        = <<-EOT
           {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
+          SOAP_PASSWORD={{ .soap_password.Value | toJSON }}
           RELAY_HOST={{ .smtp_host.Value | toJSON }}
           RELAY_PORT={{ .smtp_port.Value | toJSON }}
+          RELAY_USER={{ .smtp_user.Value | toJSON }}
           {{ end -}}
         EOT
       }
@@ -452,12 +344,12 @@ job "sympa" {
       }
 
       resources {
-        cpu        = local.mail_cpu
-        memory     = local.mail_memory
-        memory_max = local.mail_memory_max
+        cpu        = var.cpu
+        memory     = var.memory
+        memory_max = var.memory_max
       }
 
-      kill_timeout = "30s"
+      kill_timeout = "60s" # the messages in their hands
     }
   }
 }

@@ -38,6 +38,9 @@ upgrade   = "auto-on-start"
 suspend   = "app-read-only" # UMAP_READONLY
 quota     = "ingress" # UMAP_READONLY keeps people from signing in and from deleting, too
 
+egress       = "none"
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"]
+
 version = "3.8.1"
 tasks   = ["umap", "proxy", "redis"]
 needs   = ["postgres", "smtp"]

@@ -2,7 +2,7 @@
 # yes), and a Redis of its own by which people who edit one map together see one another. Nothing in that Redis has to last.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
+#   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -21,6 +21,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -162,15 +166,10 @@ job "umap" {
       driver = "docker"
 
       config {
-        image = "docker.io/library/nginx:1.30.5-alpine"
-        ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "local/umap.conf"
-          target   = "/etc/nginx/conf.d/default.conf"
-          readonly = true
-        }
+        image   = "docker.io/library/nginx:1.30.5-alpine"
+        ports   = ["http"]
+        command = "sh"
+        args    = ["-c", "cp /local/umap.conf /etc/nginx/conf.d/default.conf && exec nginx -g 'daemon off;'"]
       }
 
       volume_mount {
@@ -191,6 +190,8 @@ job "umap" {
 
           server {
             listen 8080;
+            set_real_ip_from ${join("; set_real_ip_from ", split(" ", var.ingress))};
+            real_ip_header X-Forwarded-For;
             client_max_body_size 25m;
 
             location /static/ {
@@ -221,7 +222,7 @@ job "umap" {
               proxy_pass http://127.0.0.1:8000;
               proxy_http_version 1.1;
               proxy_set_header Host ${var.host};
-              proxy_set_header X-Forwarded-For $http_x_forwarded_for;
+              proxy_set_header X-Forwarded-For $remote_addr; # the visitor's, where the ingress says it
               proxy_set_header X-Forwarded-Proto https;
               proxy_set_header Upgrade $http_upgrade;
               proxy_set_header Connection $connection_upgrade;

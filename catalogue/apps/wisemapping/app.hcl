@@ -41,6 +41,9 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
+egress       = "none"
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+
 version = "6.0.9"
 tasks   = ["wisemapping"]
 needs   = ["postgres", "smtp"]
@@ -115,6 +118,19 @@ check "read" {
     path     = "/api/restful/maps/"
     headers  = { "Authorization" = "Bearer {read_token}" }
     contains = "{object}"
+  }
+}
+
+# The account that the image makes at its first start signs in.
+check "opening" {
+  request "login" {
+    method       = "POST"
+    path         = "/api/restful/authenticate"
+    content_type = "application/json"
+    body         = "{\"email\": \"{admin_email}\", \"password\": \"{admin_password}\"}"
+    capture "write_token" {
+      pattern = "([A-Za-z0-9_.-]{40,})"
+    }
   }
 }
 

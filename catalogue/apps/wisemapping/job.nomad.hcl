@@ -75,23 +75,11 @@ job "wisemapping" {
       config {
         image = "docker.io/wisemapping/wisemapping:6.0.9"
         ports = ["http"]
-
-        mount {
-          type     = "bind"
-          source   = "secrets/application.yml"
-          target   = "/app/config/application.yml"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "secrets/data.sql"
-          target   = "/app/config/data.sql"
-          readonly = true
-        }
       }
 
       env {
-        JAVA_OPTS = "-Xmx${local.heap}m -Xms256m"
+        JAVA_OPTS            = "-Xmx${local.heap}m -Xms256m"
+        SPRING_CONFIG_IMPORT = "file:/secrets/application.yml"
       }
 
       # The application runs as a user of its own, hence the permissions. Strings in JSON are strings in YAML as well.
@@ -117,7 +105,7 @@ job "wisemapping" {
                 platform: postgresql
                 mode: always
                 schema-locations: "classpath:schema-postgresql.sql"
-                data-locations: "file:/app/config/data.sql"
+                data-locations: "file:/secrets/data.sql"
                 continue-on-error: false
             mail:
               host: {{ .smtp_host.Value | toJSON }}

@@ -2,8 +2,8 @@
 #
 # The code comes with the image and is copied at each start; the volume holds only wp-content (photos, themes, plugins),
 # so that a new image is a new WordPress. frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
-#   and php /local/install.php in the task, once.
+#   nomad job run -var job_id=… -var url=https://… -var port=20000 -var ingress=… -var volume=… job.nomad.hcl
+#   and php /local/install in the task, once.
 
 variable "job_id" {
   type = string
@@ -18,6 +18,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -68,23 +72,12 @@ job "wordpress" {
     task "wordpress" {
       driver = "docker"
 
-      config {
-        image = "docker.io/library/wordpress:7.1.0-php8.3-apache"
-        ports = ["http"]
+      user   = "www-data"
 
-        # PHP's own limits are too small for photos of a telephone.
-        mount {
-          type     = "bind"
-          source   = "local/frama.ini"
-          target   = "/usr/local/etc/php/conf.d/zz-frama.ini"
-          readonly = true
-        }
-        mount {
-          type     = "bind"
-          source   = "local/apache.conf"
-          target   = "/etc/apache2/conf-enabled/zz-frama.conf"
-          readonly = true
-        }
+      config {
+        image      = "docker.io/library/wordpress:7.1.0-php8.3-apache"
+        ports      = ["http"]
+        entrypoint = ["bash", "/local/start.sh"]
       }
 
       volume_mount {
@@ -94,6 +87,7 @@ job "wordpress" {
 
       env {
         WORDPRESS_TABLE_PREFIX = "wp_"
+        PHP_INI_SCAN_DIR       = ":/local" # the image's own, and then ours
 
         # The ingress speaks https and says so in X-Forwarded-Proto. frama decides about versions of WordPress itself;
         # themes and plugins are the association's, but for editing their code in the browser.
@@ -102,7 +96,8 @@ job "wordpress" {
           define('WP_SITEURL', '${var.url}');
           define('WP_AUTO_UPDATE_CORE', false);
           define('DISALLOW_FILE_EDIT', true);
-          define('WPMU_PLUGIN_DIR', '/local/mu-plugins');
+          define('DISABLE_WP_CRON', true);
+          define('WPMU_PLUGIN_DIR', '/local'); // frama.php
         EOT
       }
 
@@ -137,6 +132,26 @@ job "wordpress" {
         EOT
       }
 
+      # The image takes themes and plugins that are on the volume for the association's, also when its own copying was
+      # interrupted: the mark says that it was. WordPress would run its timetable by visiting itself.
+      template {
+        destination = "local/start.sh"
+        data        = <<-EOT
+          set -eu
+          cd /var/www/html
+          mark=wp-content/.first-start
+          [ -e wp-content/themes ] || touch "$mark"
+          if [ -e "$mark" ]; then
+            rm -rf wp-content/themes wp-content/plugins
+            docker-ensure-installed.sh true
+            rm "$mark"
+          fi
+          (while sleep 300; do php wp-cron.php || true; done) &
+          exec docker-entrypoint.sh apache2-foreground -c "Include /local/apache.conf"
+        EOT
+      }
+
+      # PHP's own limits are too small for photos of a telephone.
       template {
         destination = "local/frama.ini"
         data        = <<-EOT
@@ -147,31 +162,44 @@ job "wordpress" {
         EOT
       }
 
-      # Once: the tables, the first account and the language. May be run again, and then does nothing.
+      # Once: the tables, the first account and the language. May be run again, and then does nothing. WordPress calls itself
+      # installed before there is an account: what was interrupted is found by the account and finished.
       template {
-        destination = "local/install.php"
+        destination = "local/install"
         data        = <<-EOT
           <?php
           define('WP_INSTALLING', true);
+          function wp_new_blog_notification() {} // would send the password by mail
+          $_SERVER += ['HTTP_HOST' => 'localhost', 'REQUEST_URI' => '/', 'SERVER_PROTOCOL' => 'HTTP/1.1'];
           require '/var/www/html/wp-load.php';
           require_once ABSPATH . 'wp-admin/includes/upgrade.php';
           require_once ABSPATH . 'wp-admin/includes/translation-install.php';
-          if (!is_blog_installed()) {
+          function frama_ready() {
+            $admin = is_blog_installed() ? get_user_by('login', 'admin') : false;
+            return $admin && $admin->has_cap('administrator');
+          }
+          if (!frama_ready()) {
             $locale = getenv('FRAMA_LANGUAGE') === 'fr' ? 'fr_FR' : '';
-            if ($locale !== '' && wp_can_install_language_pack()) {
-              $locale = wp_download_language_pack($locale) ?: '';
+            if ($locale !== '' && !in_array($locale, get_available_languages(), true)) {
+              $locale = wp_can_install_language_pack() ? (wp_download_language_pack($locale) ?: '') : '';
             }
+            switch_to_locale($locale ?: 'en_US'); // of the first pages
+            // It would try addresses with words by visiting itself.
+            $addresses = function () { return '/%year%/%monthnum%/%day%/%postname%/'; };
+            add_filter('pre_option_permalink_structure', $addresses);
             $password = getenv('FRAMA_ADMIN_PASSWORD');
             wp_install(getenv('FRAMA_TITLE'), 'admin', getenv('FRAMA_ADMIN_EMAIL'), true, '', $password, $locale);
+            remove_filter('pre_option_permalink_structure', $addresses);
+            update_option('permalink_structure', $addresses());
           }
-          exit(is_blog_installed() ? 0 : 1);
+          exit(frama_ready() ? 0 : 1);
         EOT
       }
 
       # A plugin that nobody can switch off: mail leaves by the host's server, and after a new image the database is
       # brought up to the code at the first visit instead of when somebody opens the administration.
       template {
-        destination = "local/mu-plugins/frama.php"
+        destination = "local/frama.php"
         data        = <<-EOT
           <?php
           add_action('phpmailer_init', function ($mail) {
@@ -211,6 +239,8 @@ job "wordpress" {
         destination = "local/apache.conf"
         perms       = "0444"
         data        = <<-EOT
+          # The image knows private addresses only.
+          RemoteIPInternalProxy ${var.ingress}
           <IfModule mpm_prefork_module>
             StartServers 2
             MinSpareServers 2

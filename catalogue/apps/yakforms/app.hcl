@@ -28,6 +28,8 @@ upgrade   = "migrate-command"
 suspend   = "app-maintenance"
 quota     = "ingress"
 
+egress = "none"
+
 version = "1.2.0"
 needs   = ["postgres"]
 

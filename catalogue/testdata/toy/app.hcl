@@ -51,15 +51,6 @@ setup "first" {
   command = ["toy", "install"]
 }
 
-variant "native" {
-  version = "1.1.0"
-  tasks   = ["toy"]
-  health {
-    path   = "/"
-    status = 200
-  }
-}
-
 secret "admin_password" {
   length = 32
   kind   = "rotatable"

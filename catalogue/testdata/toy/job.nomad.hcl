@@ -87,10 +87,10 @@ job "toy" {
         args            = ["-c", "exec toy --port 8080"]
 
         mount {
-          type     = "bind"
-          source   = "secrets/session.key"
-          target   = "/srv/toy/session.key"
-          readonly = true
+          # Memory: nothing else may be mounted.
+          type     = "tmpfs"
+          target   = "/tmp"
+          readonly = false
         }
       }
 
@@ -102,7 +102,7 @@ job "toy" {
       env {
         PUBLIC_URL  = var.url
         TRUST_PROXY = "true"
-        KEY_FILE    = "/srv/toy/session.key"
+        KEY_FILE    = "/secrets/session.key"
       }
 
       template {

@@ -36,13 +36,8 @@ health {
   path = "/"
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-
-  health {
-    path = "/"
-  }
+image "app" {
+  reference = "docker.io/library/one-for-all:1.0.0"
 }
 
 plan "starter" {

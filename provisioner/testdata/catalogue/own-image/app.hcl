@@ -41,15 +41,6 @@ image "app" {
   build     = "https://example.org/own-image/Dockerfile"
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-
-  health {
-    path = "/"
-  }
-}
-
 plan "starter" {
   cpu    = 100
   memory = 128

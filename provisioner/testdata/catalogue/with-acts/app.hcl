@@ -50,29 +50,6 @@ enforce {
   }
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-
-  health {
-    path = "/"
-  }
-
-  enforce {
-    stop {
-      task    = "app"
-      user    = "www-data"
-      command = ["close"]
-    }
-    allow {
-      request "open" {
-        method = "POST"
-        path   = "/open"
-      }
-    }
-  }
-}
-
 plan "starter" {
   cpu    = 100
   memory = 128

@@ -1,4 +1,4 @@
-# Never run: these tests only ask which variants there are.
+# Never run: these tests only ask what the manifests say.
 job "app" {
   id = "${var.job_id}"
 }

@@ -40,39 +40,24 @@ enforce {
   tell {
     task    = "app"
     command = ["limit", "{storage_mib}", "{storage_bytes}", "{accounts}"]
-  }
-}
-
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-
-  health {
-    path = "/"
-  }
-
-  enforce {
-    tell {
-      task    = "app"
-      command = ["limit", "{storage_mib}", "{storage_bytes}", "{accounts}"]
-    }
+    reserve = 1024
   }
 }
 
 plan "starter" {
   cpu    = 100
   memory = 128
-  disk   = 100
+  disk   = 10240
 }
 
 plan "standard" {
   cpu    = 200
   memory = 256
-  disk   = 200
+  disk   = 20480
 }
 
 plan "large" {
   cpu    = 400
   memory = 512
-  disk   = 400
+  disk   = 40960
 }

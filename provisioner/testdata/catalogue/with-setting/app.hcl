@@ -40,19 +40,6 @@ enforce {
   setting = "full"
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-
-  health {
-    path = "/"
-  }
-
-  enforce {
-    setting = "full"
-  }
-}
-
 plan "starter" {
   cpu    = 100
   memory = 128

@@ -53,29 +53,9 @@ setup "greet" {
   }
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-
-  health {
-    path = "/"
-  }
-
-  setup "install" {
-    task    = "app"
-    command = ["install", "--quiet"]
-  }
-
-  setup "extend" {
-    task    = "app"
-    user    = "www-data"
-    command = ["extend"]
-  }
-
-  setup "greet" {
-    request "greet" {
-      path = "/greet"
-    }
+check "opening" {
+  request "first account" {
+    path = "/me"
   }
 }
 

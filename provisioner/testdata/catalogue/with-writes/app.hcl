@@ -40,19 +40,6 @@ enforce {
   writes = ["/sign-in", "/out/"]
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-
-  health {
-    path = "/"
-  }
-
-  enforce {
-    writes = ["/sign-in", "/out/"]
-  }
-}
-
 plan "starter" {
   cpu    = 100
   memory = 128

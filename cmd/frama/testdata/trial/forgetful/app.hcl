@@ -24,7 +24,7 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
-version = "1.0.0"
+version = "3.3.1"
 tasks   = ["app"]
 
 health {
@@ -32,50 +32,41 @@ health {
 }
 
 image "app" {
-  reference = "docker.io/library/forgetful:1.0.0"
+  reference = "docker.io/etherpad/etherpad:3.3.1"
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
+# Made at its own address, before it has a route.
+setup "first-note" {
+  request "put" {
+    method  = "PUT"
+    path    = "/notes/first"
+    body    = "made for {email} at {url}"
+    headers = { "X-Key" = "{key}" }
+    status  = 201
+  }
+}
 
-  health {
-    path = "/health"
+check "write" {
+  request "first note" {
+    path     = "/notes/first"
+    headers  = { "X-Key" = "{key}" }
+    contains = "made for {email} at {url}"
   }
 
-  # Made at its own address, before it has a route.
-  setup "first-note" {
-    request "put" {
-      method  = "PUT"
-      path    = "/notes/first"
-      body    = "made for {email} at {url}"
-      headers = { "X-Key" = "{key}" }
-      status  = 201
-    }
+  request "note" {
+    method  = "PUT"
+    path    = "/notes/{object}"
+    body    = "note of {object}"
+    headers = { "X-Key" = "{key}" }
+    status  = 201
   }
+}
 
-  check "write" {
-    request "first note" {
-      path     = "/notes/first"
-      headers  = { "X-Key" = "{key}" }
-      contains = "made for {email} at {url}"
-    }
-
-    request "note" {
-      method  = "PUT"
-      path    = "/notes/{object}"
-      body    = "note of {object}"
-      headers = { "X-Key" = "{key}" }
-      status  = 201
-    }
-  }
-
-  check "read" {
-    request "note" {
-      path     = "/notes/{object}"
-      headers  = { "X-Key" = "{key}" }
-      contains = "note of {object}"
-    }
+check "read" {
+  request "note" {
+    path     = "/notes/{object}"
+    headers  = { "X-Key" = "{key}" }
+    contains = "note of {object}"
   }
 }
 

@@ -24,7 +24,7 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
 
-version = "1.0.0"
+version = "3.3.1"
 tasks   = ["app"]
 
 health {
@@ -32,33 +32,24 @@ health {
 }
 
 image "app" {
-  reference = "docker.io/library/unhealthy:1.0.0"
+  reference = "docker.io/etherpad/etherpad:3.3.1"
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-
-  health {
-    path = "/health"
+check "write" {
+  request "note" {
+    method  = "PUT"
+    path    = "/notes/{object}"
+    body    = "note of {object}"
+    headers = { "X-Key" = "{key}" }
+    status  = 201
   }
+}
 
-  check "write" {
-    request "note" {
-      method  = "PUT"
-      path    = "/notes/{object}"
-      body    = "note of {object}"
-      headers = { "X-Key" = "{key}" }
-      status  = 201
-    }
-  }
-
-  check "read" {
-    request "note" {
-      path     = "/notes/{object}"
-      headers  = { "X-Key" = "{key}" }
-      contains = "note of {object}"
-    }
+check "read" {
+  request "note" {
+    path     = "/notes/{object}"
+    headers  = { "X-Key" = "{key}" }
+    contains = "note of {object}"
   }
 }
 

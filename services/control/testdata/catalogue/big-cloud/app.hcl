@@ -35,14 +35,6 @@ health {
   path = "/"
 }
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-  health {
-    path = "/"
-  }
-}
-
 plan "starter" {
   cpu    = 100
   memory = 128

@@ -24,12 +24,10 @@ upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "volume"
 
-variant "native" {
-  version = "1.0.0"
-  tasks   = ["app"]
-  health {
-    path = "/"
-  }
+version = "1.0.0"
+tasks   = ["app"]
+health {
+  path = "/"
 }
 
 plan "starter" {

@@ -1,0 +1,6 @@
+'use strict';
+
+exports.expressCreateServer = (hook, {app}, done) => {
+  app.get('/health', (request, response) => response.type('application/health+json').send('{"status":"pass"}'));
+  done();
+};

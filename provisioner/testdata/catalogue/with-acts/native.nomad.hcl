@@ -1,4 +1,0 @@
-# Never run: these tests only ask which variants there are.
-job "app" {
-  id = "${var.job_id}"
-}
