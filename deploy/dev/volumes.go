@@ -24,9 +24,6 @@ type VolumePlugin struct {
 	ClientDir string // Nomad's folder for the state of its client
 }
 
-// volumesJob is the ID that the job file gives.
-const volumesJob = "frama-volumes"
-
 // BuildFrama builds the frama binary into a folder, for tests outside of cmd/frama.
 func BuildFrama(ctx context.Context, dir string) (path string, err error) {
 	path = filepath.Join(dir, "frama")

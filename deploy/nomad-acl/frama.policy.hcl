@@ -29,7 +29,7 @@ namespace "frama" {
   }
 }
 
-# Where the volume plugin runs, and nothing else: frama makes, resizes and removes volumes by commands in its task. Whoever may
+# Where the jobs of each machine run, the volume plugin first: frama makes, resizes and removes volumes by commands in its task. Whoever may
 # do that is root on every node.
 namespace "frama-node" {
   capabilities = [

@@ -71,10 +71,9 @@ func TestNodeThatGoesAwayAndReturns(t *testing.T) {
 		}
 		var running, others []string
 		for _, a := range allocs {
-			switch {
-			case a.ClientStatus == api.AllocClientStatusRunning:
+			if a.ClientStatus == api.AllocClientStatusRunning {
 				running = append(running, a.ID)
-			default:
+			} else {
 				others = append(others, a.ID+" "+a.ClientStatus)
 			}
 		}
