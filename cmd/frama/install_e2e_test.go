@@ -140,12 +140,14 @@ func (m *machine) replace(http, postgres, feed int, nomad []int, gateway string,
 	m.kinds = []string{"pads"}
 	var substitutes strings.Builder
 	fmt.Fprintf(&substitutes, "\n[ports]\nmin = %d\nmax = %d\n", low, low+19)
+	fmt.Fprintf(&substitutes, "\n[firewall]\nprefix = \"fi%06d\"\ncni = %q\n", os.Getpid()%1_000_000, m.dir+"/opt/cni/config")
 	for _, i := range images {
 		fmt.Fprintf(&substitutes, "\n[[catalogue.image]]\nfrom = %q\nuse = %q\nversion = %q\n", i.StandsFor, i.Name, i.Version)
 	}
 	m.instead = map[string]string{
 		"/opt/nomad":                             m.dir + "/opt/nomad",
 		"/srv/volumes":                           m.dir + "/srv/volumes",
+		"/opt/cni/config":                        m.dir + "/opt/cni/config",
 		":4646":                                  fmt.Sprintf(":%d", nomad[0]),
 		"127.0.0.1:5432":                         fmt.Sprintf("127.0.0.1:%d", postgres),
 		"172.17.0.1:5432":                        fmt.Sprintf("%s:%d", gateway, postgres),
@@ -154,7 +156,7 @@ func (m *machine) replace(http, postgres, feed int, nomad []int, gateway string,
 		`"https://frama.example.org"`:            fmt.Sprintf("%q\nlisten = \"127.0.0.1:%d\"", m.publicURL(), m.pages),
 		`domain = "asso.example.org"`:            fmt.Sprintf("domain = \"asso.localhost\"\nhttps_port = %d\n", m.https),
 		`email = "admin@example.org"`:            fmt.Sprintf("email = \"admin@example.org\"\ndirectory = %q\nca_file = %q\nroots_file = %q\nedge_address = \"127.0.0.1:%d\"", m.acme.Directory, m.acme.DirectoryCA, m.acme.RootsFile, http),
-		"[edge]\nhsts = \"4320h\"":               fmt.Sprintf("[edge]\nhsts = \"4320h\"\nlisten = \"127.0.0.1:%d\"\nprobe_address = \"127.0.0.1:%d\"", feed, m.https),
+		"\nhsts = \"4320h\"":                     fmt.Sprintf("\nhsts = \"4320h\"\nlisten = \"127.0.0.1:%d\"\nprobe_address = \"127.0.0.1:%d\"", feed, m.https),
 		"http://127.0.0.1:8601":                  fmt.Sprintf("http://127.0.0.1:%d", feed),
 		`name       = "ingress-1"`:               fmt.Sprintf("name = \"ingress-1\"\nhttp = \"127.0.0.1:%d\"\nhttps = \"127.0.0.1:%d\"", http, m.https),
 		`host          = "mail.example.org"`:     fmt.Sprintf("host = %q\nport = %s\ntls = \"none\"", host, port),
@@ -376,6 +378,7 @@ for namespace in frama frama-node; do
   done
 done
 sleep 1
+[[ ! -e /etc/frama/firewall.json ]] || frama firewall remove /etc/frama/firewall.json
 set -e
 `), 0o600)
 	if _, err := fmt.Fprintln(m.blocks, file); err != nil {

@@ -15,7 +15,7 @@ import (
 
 func newSpaceCommand(c *cli) *cobra.Command {
 	return parent(&cobra.Command{Use: "space", GroupID: "ops", Short: "Spaces of associations: list, show, change-plan, withdraw"},
-		newSpaceListCommand(c), newSpaceShowCommand(c), newSpaceChangePlanCommand(c), newSpaceWithdrawCommand(c))
+		newSpaceListCommand(c), newSpaceShowCommand(c), newSpaceChangePlanCommand(c), newSpaceRegisterCommand(c), newSpaceWithdrawCommand(c))
 }
 
 func newSpaceListCommand(c *cli) *cobra.Command {

@@ -40,7 +40,7 @@ project quotas on ext4 and XFS, with quota groups on btrfs. frama runs the other
 is also for people. All work on the machine they run on, as root. See docs/operate/volumes.md.`,
 	}
 	return parent(cmd, newVolumeCheckCommand(c), newVolumeServeCommand(c), newVolumeJobCommand(c), newVolumeCreateCommand(c),
-		newVolumeResizeCommand(c), newVolumeUsageCommand(c), newVolumeDeleteCommand(c))
+		newVolumeResizeCommand(c), newVolumeUsageCommand(c), newVolumeDeleteCommand(c), newVolumeAdoptCommand(c))
 }
 
 // volumeCommand adds the flags that all commands on volumes have.

@@ -110,6 +110,7 @@ host  all all samehost       trust
 host  all all 10.0.0.0/8     scram-sha-256
 host  all all 172.16.0.0/12  scram-sha-256
 host  all all 192.168.0.0/16 scram-sha-256
+host  all all 198.18.0.0/15  scram-sha-256
 `
 
 func writeAccess(path string, credential *syscall.Credential) error {

@@ -54,11 +54,7 @@ operator {
   policy = "read"
 }
 
-# Folders of the machine that the native variants of applications run from: development only, elsewhere there are none
-# of these names.
+# Programs of the machine, for tests of the development platform: elsewhere there is none of this name.
 host_volume "frama-usr" {
-  policy = "read"
-}
-host_volume "frama-native" {
   policy = "read"
 }

@@ -41,13 +41,18 @@ func (p plain) claim(_, vol *os.File) error {
 	return err
 }
 
-// limit counts what the volume holds, since nobody else does.
 func (plain) limit(vol *os.File) (limit, used int64, err error) {
-	err = filepath.WalkDir(vol.Name(), func(_ string, entry fs.DirEntry, err error) error {
+	used, err = held(vol.Name())
+	return 0, used, err
+}
+
+// held counts what a folder holds, in bytes on the disk.
+func held(path string) (used int64, err error) {
+	err = filepath.WalkDir(path, func(_ string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed meanwhile
+		}
 		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil // removed meanwhile
-			}
 			return err
 		}
 		info, err := entry.Info()
@@ -59,7 +64,7 @@ func (plain) limit(vol *os.File) (limit, used int64, err error) {
 		}
 		return nil
 	})
-	return 0, used, err
+	return used, err
 }
 
 func (plain) setLimit(*os.File, int64) error { return nil }

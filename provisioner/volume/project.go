@@ -76,6 +76,11 @@ func (p project) claim(dir, vol *os.File) error {
 	if !nothing {
 		return fmt.Errorf("it holds files that were made without a limit and would not count: docs/operate/volumes.md says how to move them")
 	}
+	return p.assign(dir, vol, own)
+}
+
+// assign picks a project for the volume's own folder. What is made below later inherits it.
+func (p project) assign(dir, vol *os.File, own fileAttributes) error {
 	taken, err := p.taken(dir)
 	if err != nil {
 		return err
@@ -96,6 +101,52 @@ func (p project) claim(dir, vol *os.File) error {
 		return fmt.Errorf("give it the project %d: %w: %s", own.project, err, p.mount())
 	}
 	return nil
+}
+
+// tag gives a folder and all that is in it a project of its own. Links and the like cannot have one; they take no blocks.
+func (p project) tag(dir, vol *os.File) error {
+	parent, err := attributesOf(dir)
+	if err != nil {
+		return fmt.Errorf("read the project of %s: %w", dir.Name(), err)
+	}
+	own, err := attributesOf(vol)
+	if err != nil {
+		return fmt.Errorf("read its project: %w", err)
+	}
+	if own.project == 0 || own.project == parent.project || own.flags&inherit == 0 {
+		if err := p.assign(dir, vol, own); err != nil {
+			return err
+		}
+		if own, err = attributesOf(vol); err != nil {
+			return fmt.Errorf("read its project: %w", err)
+		}
+	}
+	return filepath.WalkDir(vol.Name(), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() && !entry.Type().IsRegular() {
+			return err
+		}
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("open %s: %w", path, err)
+		}
+		file := os.NewFile(uintptr(fd), path)
+		defer file.Close()
+		a, err := attributesOf(file)
+		if err != nil {
+			return fmt.Errorf("read the project of %s: %w", path, err)
+		}
+		if a.project == own.project {
+			return nil
+		}
+		a.project = own.project
+		if entry.IsDir() {
+			a.flags |= inherit
+		}
+		if err := setAttributes(file, a); err != nil {
+			return fmt.Errorf("give %s the project %d: %w", path, own.project, err)
+		}
+		return nil
+	})
 }
 
 // taken are the projects of the volumes that are there, and of the folder itself.

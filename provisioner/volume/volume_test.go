@@ -1,8 +1,6 @@
 package volume
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-const id = "0c5a1b7e-8a2e-41f0-a6ce-7f4f2b1f6a51"
+const id = "lilas-etherpad-data1"
 
 // errKilled stands for the end of the process in the middle of a call.
 var errKilled = errors.New("killed")
@@ -126,14 +124,9 @@ func TestRequests(t *testing.T) {
 		sizes := rapid.Int64Range(1, 6)
 		t.Repeat(map[string]func(*rapid.T){
 			"request": func(t *rapid.T) {
-				carried := exists && rapid.Bool().Draw(t, "carried")
+				resize := exists && rapid.Bool().Draw(t, "resize")
 				bytes := sizes.Draw(t, "MiB")<<20 + rapid.Int64Range(0, 1).Draw(t, "odd")
-				next := want
-				if carried && bytes != want.Carried {
-					next.Carried, next.Limit = bytes, round(bytes)
-				} else if !carried && (!exists || bytes != want.Asked) {
-					next.Asked, next.Limit = bytes, round(bytes)
-				}
+				next := record{Limit: round(bytes), Owner: "i1"}
 				used := int64(0)
 				if exists {
 					used = p.vols[id].used
@@ -145,22 +138,22 @@ func TestRequests(t *testing.T) {
 					}
 					f := onPaper(t, dir, p)
 					var s State
-					if carried {
-						s, err = f.Resize(id, bytes)
+					if resize {
+						s, err = f.Resize(id, "i1", bytes)
 					} else {
-						s, err = f.Create(Request{ID: id, Bytes: bytes, UID: -1, GID: -1, Mode: 0o750})
+						s, err = f.Create(Request{ID: id, Owner: "i1", Bytes: bytes, UID: -1, GID: -1, Mode: 0o750})
 					}
 					f.Close()
 					if errors.Is(err, errKilled) {
 						continue
 					}
 					if used > next.Limit && next != want {
-						if err == nil || !strings.Contains(err.Error(), "make room") {
+						if !errors.Is(err, ErrHoldsMore) {
 							t.Fatalf("it holds %d, and was limited to %d: %v", used, bytes, err)
 						}
 						return
 					}
-					if err != nil || s.Limit != next.Limit || s.Path != filepath.Join(dir, id) {
+					if err != nil || s.Limit != next.Limit || s.Path != filepath.Join(dir, id) || s.Owner != "i1" {
 						t.Fatalf("%+v, %v, want %+v", s, err, next)
 					}
 					want, exists = next, true
@@ -187,7 +180,7 @@ func TestRequests(t *testing.T) {
 
 // TestDeleteCutShort: called again it goes on, and what another volume holds is left alone.
 func TestDeleteCutShort(t *testing.T) {
-	const other = "0c5a1b7e-8a2e-41f0-a6ce-7f4f2b1f6a52"
+	const other = "lilas-etherpad-data2"
 	for after := range 4 {
 		dir, p := t.TempDir(), newPaper()
 		for _, name := range []string{id, other} {
@@ -202,7 +195,7 @@ func TestDeleteCutShort(t *testing.T) {
 		}
 		for _, p.after = range []int{after, -1, -1} {
 			f := onPaper(t, dir, p)
-			if err := f.Delete(id); err != nil && !errors.Is(err, errKilled) {
+			if err := f.Delete(id, ""); err != nil && !errors.Is(err, errKilled) {
 				t.Fatal(err)
 			}
 			f.Close()
@@ -217,7 +210,7 @@ func TestDeleteCutShort(t *testing.T) {
 	}
 }
 
-// TestNamesThatLeadElsewhere: only Nomad's own identifiers become part of a path.
+// TestNamesThatLeadElsewhere: only plain names become part of a path.
 func TestNamesThatLeadElsewhere(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "volumes")
@@ -228,16 +221,16 @@ func TestNamesThatLeadElsewhere(t *testing.T) {
 		}
 	}
 	names := []string{"", ".", "..", "../outside", "/etc", id + "/../../outside", id + "\n", id + " ", " " + id, strings.ToUpper(id), id + "\x00",
-		"..-8a2e-41f0-a6ce-7f4f2b1f6a51", strings.Replace(id, "-", "/", 1), id[:35], id + "0", "{" + id + "}", asided(id)}
+		"-" + id, id + "-", strings.Replace(id, "-", "/", 1), strings.Repeat("a", 129), "a", "{" + id + "}", asided(id)}
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.OneOf(rapid.SampledFrom(names), rapid.String().Filter(func(s string) bool { return !identifier.MatchString(s) })).Draw(t, "name")
 		p := newPaper()
 		f := onPaper(t, dir, p)
 		defer f.Close()
 		_, created := f.Create(Request{ID: name, Bytes: Least, UID: -1, GID: -1})
-		_, resized := f.Resize(name, Least)
-		for _, err := range []error{created, resized, f.Delete(name), f.Forget(name)} {
-			if err == nil || !strings.Contains(err.Error(), "no ID of a volume") {
+		_, resized := f.Resize(name, "", Least)
+		for _, err := range []error{created, resized, f.Delete(name, ""), f.Mount(name, filepath.Join(outside, "mount"), false)} {
+			if err == nil || !strings.Contains(err.Error(), "no name of a volume") {
 				t.Fatalf("%q: %v", name, err)
 			}
 		}
@@ -249,59 +242,46 @@ func TestNamesThatLeadElsewhere(t *testing.T) {
 	})
 }
 
-// TestPluginRefuses are calls that Nomad never makes, or only when something is wrong.
-func TestPluginRefuses(t *testing.T) {
-	dir := t.TempDir() // no file system of a machine that builds keeps limits here; if it does, the requests are still wrong
-	good := map[string]string{"DHV_VOLUMES_DIR": dir, "DHV_VOLUME_ID": id, "DHV_CAPACITY_MAX_BYTES": "1073741824", "DHV_PARAMETERS": `{"uid":"1000"}`,
-		"DHV_CREATED_PATH": filepath.Join(dir, id)}
-	for _, one := range []struct{ operation, key, value, says string }{
-		{"remove", "", "", "there is no operation"},
-		{"", "", "", "there is no operation"},
-		{"create", "DHV_VOLUME_ID", "../x", "should be a UUID"},
-		{"create", "DHV_VOLUME_ID", "", "should be a UUID"},
-		{"delete", "DHV_VOLUME_ID", id + "\n", "should be a UUID"},
-		{"create", "DHV_PARAMETERS", "{", "no JSON object"},
-		{"create", "DHV_PARAMETERS", `{"uid":1}`, "no JSON object"},
-		{"create", "DHV_PARAMETERS", `{"uid":"root"}`, `parameter "uid"`},
-		{"create", "DHV_PARAMETERS", `{"gid":"-2"}`, `parameter "gid"`},
-		{"create", "DHV_PARAMETERS", `{"uid":"4294967297"}`, `parameter "uid"`},
-		{"create", "DHV_PARAMETERS", `{"mode":"4755"}`, "0777 at most"},
-		{"create", "DHV_PARAMETERS", `{"mode":"rwx"}`, `parameter "mode"`},
-		{"create", "DHV_PARAMETERS", `{"colour":"red"}`, "knows uid, gid and mode"},
-		{"create", "DHV_PARAMETERS", `{"limit_of":"../x","bytes":"1"}`, "no ID of another volume"},
-		{"create", "DHV_PARAMETERS", `{"limit_of":"` + id + `","bytes":"1"}`, "no ID of another volume"},
-		{"create", "DHV_PARAMETERS", `{"bytes":"1073741824"}`, "belong together"},
-		{"create", "DHV_PARAMETERS", `{"limit_of":"` + strings.Replace(id, "0", "1", 1) + `"}`, "belong together"},
-		{"create", "DHV_CAPACITY_MAX_BYTES", "1 GiB", "no number"},
-		{"create", "DHV_VOLUMES_DIR", "volumes", "no absolute path"},
-		{"create", "DHV_VOLUMES_DIR", "", "no absolute path"},
-		{"create", "DHV_VOLUMES_DIR", dir + "/none", "host_volumes_dir"},
-		{"delete", "DHV_VOLUMES_DIR", dir + "/none", "host_volumes_dir"},
-		{"create", "DHV_VOLUMES_DIR", "/proc", "docs/operate/volumes.md"},
-	} {
-		var environ []string
-		for key, value := range good {
-			if key == one.key {
-				value = one.value
-			}
-			environ = append(environ, key+"="+value)
-		}
-		var out bytes.Buffer
-		err := Plugin(one.operation, environ, &out)
-		var answer struct{ Error string }
-		if err == nil || json.Unmarshal(out.Bytes(), &answer) != nil || !strings.Contains(answer.Error, one.says) || !strings.HasSuffix(out.String(), "\n") {
-			t.Errorf("%s with %s=%q: %v, %s; want %q", one.operation, one.key, one.value, err, out.String(), one.says)
+// TestOwners: a volume is found again by its owner only.
+func TestOwners(t *testing.T) {
+	p, dir := newPaper(), t.TempDir()
+	f := onPaper(t, dir, p)
+	defer f.Close()
+	if _, err := f.Create(Request{ID: id, Owner: "i1", Bytes: Least, UID: -1, GID: -1}); err != nil {
+		t.Fatal(err)
+	}
+	_, created := f.Create(Request{ID: id, Owner: "i2", Bytes: Least, UID: -1, GID: -1})
+	_, resized := f.Resize(id, "i2", Least)
+	for _, err := range []error{created, resized, f.Delete(id, "i2"), f.Delete(id, "")} {
+		if err == nil || !strings.Contains(err.Error(), "belongs to i1") {
+			t.Error(err)
 		}
 	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Error(left, err)
+	if err := f.Delete(id, "i1"); err != nil {
+		t.Error(err)
 	}
 }
 
-func TestPluginTellsItsVersion(t *testing.T) {
-	var out bytes.Buffer
-	if err := Plugin("fingerprint", nil, &out); err != nil || out.String() != `{"version":"1.0.0"}`+"\n" {
-		t.Error(out.String(), err)
+// TestNothingStandsInForWhatIsMissing: only a folder with frama's record is mounted or resized, and none is made for it.
+func TestNothingStandsInForWhatIsMissing(t *testing.T) {
+	p, dir := newPaper(), t.TempDir()
+	for _, make := range []func() error{func() error { return nil }, func() error { return os.Mkdir(filepath.Join(dir, id), 0o700) }} {
+		if err := make(); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := os.ReadDir(dir)
+		f := onPaper(t, dir, p)
+		_, resized := f.Resize(id, "", Least)
+		_, looked := f.Look(id)
+		for _, err := range []error{resized, looked, f.Mount(id, filepath.Join(t.TempDir(), "mount"), false)} {
+			if err == nil || !strings.Contains(err.Error(), "volume "+id) {
+				t.Error(err)
+			}
+		}
+		f.Close()
+		if after, err := os.ReadDir(dir); err != nil || len(after) != len(before) {
+			t.Error(after, err)
+		}
 	}
 }
 
@@ -312,17 +292,10 @@ func TestSizes(t *testing.T) {
 		if _, err := f.Create(Request{ID: id, Bytes: bytes}); err == nil {
 			t.Errorf("%d bytes were taken", bytes)
 		}
-		if _, err := f.Resize(id, bytes); err == nil {
+		if _, err := f.Resize(id, "", bytes); err == nil {
 			t.Errorf("%d bytes were taken", bytes)
 		}
 		f.Close()
-	}
-	for env, want := range map[string]int64{"10 20": 20, "10 0": 10, "10 ": 10, " ": 0} {
-		low, high, _ := strings.Cut(env, " ")
-		got, err := capacity(map[string]string{"DHV_CAPACITY_MIN_BYTES": low, "DHV_CAPACITY_MAX_BYTES": high})
-		if err != nil || got != want {
-			t.Errorf("%q: %d %v, want %d", env, got, err, want)
-		}
 	}
 	for bytes, want := range map[int64]uint64{Least: leastFiles, 1 << 30: 65536, 1 << 34: 1 << 20} {
 		if got := files(bytes); got != want {
@@ -416,7 +389,7 @@ func TestManyAtOnce(t *testing.T) {
 			wait.Go(func() {
 				f := onPaper(t, dir, p)
 				defer f.Close()
-				if _, err := f.Create(Request{ID: fmt.Sprintf("%s%d", id[:35], n), Bytes: 2 * Least, UID: -1, GID: -1, Mode: 0o700}); err != nil {
+				if _, err := f.Create(Request{ID: fmt.Sprintf("%s%d", id, n), Bytes: 2 * Least, UID: -1, GID: -1, Mode: 0o700}); err != nil {
 					t.Error(err)
 				}
 			})

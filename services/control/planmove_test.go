@@ -168,3 +168,27 @@ func TestChangePlanBeforeAnythingIsMade(t *testing.T) {
 		}
 	})
 }
+
+func TestRegisterAgain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		d, _ := tight(t, dsn, 700)
+		ctx := context.Background()
+		d.decide(d.ask("lilas", "starter"))
+		if _, err := d.RegisterAgain(ctx, d.staff, "lilas"); hosting.CodeOf(err) != hosting.Conflict {
+			t.Errorf("before it is open: %v", err)
+		}
+		d.opened("lilas")
+		if _, err := d.RegisterAgain(ctx, hosting.Actor{Role: hosting.RoleReviewer}, "lilas"); hosting.CodeOf(err) != hosting.Forbidden {
+			t.Errorf("a reviewer: %v", err)
+		}
+		for range 2 { // the run that waits begins anew
+			if _, err := d.RegisterAgain(ctx, d.staff, "lilas"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v := d.space("lilas")
+		if run := v.LastRun(); len(v.Runs) != 2 || run.Kind != control.RunResize || run.State != work.RunReady || v.Space.Plan != "starter" {
+			t.Errorf("%+v", v.Runs)
+		}
+	})
+}
