@@ -17,7 +17,7 @@ import (
 func (c Config) adminChain() string { return strings.ToUpper(c.Prefix) + "-ADMIN" }
 
 // conflist is the CNI configuration of a class: a bridge of its own, addresses from the upper half of the subnet, and published
-// ports. Nomad knows it as cni/frama-web.
+// ports. Nomad knows it as cni/frama-web. snat is for what comes from the node's loopback only; the ingress is seen as it is.
 func (c Config) conflist(class Class) ([]byte, error) {
 	_, subnet := halves(c.Subnets[class])
 	return json.MarshalIndent(map[string]any{
@@ -33,7 +33,7 @@ func (c Config) conflist(class Class) ([]byte, error) {
 				},
 			},
 			{"type": "firewall", "backend": "iptables", "iptablesAdminChainName": c.adminChain()},
-			{"type": "portmap", "capabilities": map[string]bool{"portMappings": true}, "snat": false},
+			{"type": "portmap", "capabilities": map[string]bool{"portMappings": true}, "snat": true},
 		},
 	}, "", "  ")
 }
