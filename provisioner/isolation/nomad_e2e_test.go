@@ -22,6 +22,7 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 
+	"framagit.org/frama/frama/deploy/dev"
 	nomadjobs "framagit.org/frama/frama/deploy/nomad"
 	"framagit.org/frama/frama/provisioner"
 	"framagit.org/frama/frama/provisioner/isolation"
@@ -97,12 +98,8 @@ type server struct {
 
 // startNomad starts an agent with Docker, access rules on, and the firewall around it.
 func startNomad(t *testing.T) *server {
-	home, _ := os.UserHomeDir()
-	socket := filepath.Join(home, ".cache/frama/docker/docker.sock")
-	if s := os.Getenv("FRAMA_TEST_DOCKER"); s != "" {
-		socket = s
-	}
-	binary := filepath.Join(home, ".cache/frama/bin/nomad")
+	socket := isolation.Engine(t)
+	binary := filepath.Join(dev.Cache(), "bin", "nomad")
 	if b := os.Getenv("FRAMA_TEST_NOMAD"); b != "" {
 		binary = b
 	}

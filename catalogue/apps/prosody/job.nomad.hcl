@@ -208,16 +208,17 @@ job "prosody" {
             <title>{{ .title.Value | html }}</title>
           {{ end -}}
             <link rel="stylesheet" href="/converse/converse.min.css">
-            <script src="/converse/converse.min.js" charset="utf-8"></script>
+            <script type="module" src="/converse/converse.min.js"></script>
           </head>
           <body class="converse-fullscreen">
             <noscript>JavaScript</noscript>
             <div id="conversejs-bg"></div>
-            <script>
+            <script type="module">
               converse.initialize({
                 assets_path: '/converse/',
                 websocket_url: '${var.url}/xmpp-websocket'.replace('https:', 'wss:'),
                 bosh_service_url: '${var.url}/http-bind',
+                discover_connection_methods: false,
                 view_mode: 'fullscreen',
                 i18n: document.documentElement.lang,
                 locked_domain: '${var.host}',
