@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
+
+	"framagit.org/frama/frama/provisioner/isolation"
 )
 
 func TestAddressesOfTheIngress(t *testing.T) {
@@ -29,5 +32,18 @@ func TestAddressesOfTheIngress(t *testing.T) {
 	}
 	if _, err := configured(t, "[edge]\naddresses = [\"192.0.2.9\", \"192.0.2.9\"]\n", nil, nil); err == nil || !strings.Contains(err.Error(), "twice") {
 		t.Error(err)
+	}
+}
+
+// The platform's own ingress is seen as the bridges of its networks.
+func TestIngressOfThePlatform(t *testing.T) {
+	p := &platform{}
+	if got := p.ingress(); !reflect.DeepEqual(got, []string{"127.0.0.1"}) {
+		t.Error(got)
+	}
+	p.firewall.Subnets = map[isolation.Class]netip.Prefix{isolation.Web: netip.MustParsePrefix("198.18.40.0/24"), isolation.Mail: netip.MustParsePrefix("172.31.244.0/22")}
+	want := []string{"127.0.0.1", "172.31.244.1", "172.31.246.1", "198.18.40.1", "198.18.40.129"}
+	if got := p.ingress(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -229,7 +229,7 @@ func (p *platform) writeConfig() (config, error) {
 			"edge_address", local(o.http)) +
 		tomlTable("edge", "listen", local(edgePort), "server", "http://"+local(edgePort), "name", "dev", "data", filepath.Join(o.data, "edge"),
 			"http", local(o.http), "https", local(o.https), "probe_address", local(o.https),
-			"addresses", devIngress()) +
+			"addresses", p.ingress()) +
 		tomlTable("smtp", "host", host, "port", port, "tls", "none", "from", "frama <frama@frama.localhost>") +
 		p.imagesConfig() + p.firewallConfig() +
 		// Who tries things out sees what they use within a minute.
@@ -238,12 +238,6 @@ func (p *platform) writeConfig() (config, error) {
 		return config{}, fmt.Errorf("write the configuration: %w", err)
 	}
 	return loadConfig(p.configFile(), p.cli.environ, nil)
-}
-
-// devIngress are the addresses that requests of this platform's ingress come from: it reaches plain processes from loopback, and
-// containers by way of a bridge of the machine, whose address stands in its place: Docker's own, and those of frama's networks.
-func devIngress() []string {
-	return []string{"127.0.0.1", "172.17.0.1", "172.31.240.1", "172.31.242.1", "172.31.244.1", "172.31.246.1", "172.31.248.1", "172.31.250.1"}
 }
 
 // describe prints where to look.

@@ -83,6 +83,23 @@ func (p *platform) firewallConfig() string {
 		"mail", f.Subnets[isolation.Mail].String(), "web", f.Subnets[isolation.Web].String())
 }
 
+// ingress are the addresses that requests of this platform's ingress come from: it reaches plain processes from loopback, and
+// containers by way of the bridge of their network, whose address stands in its place. Docker's bridge has the first address of a
+// subnet, and that of CNI the first of its upper half.
+func (p *platform) ingress() []string {
+	list := []string{"127.0.0.1"}
+	for _, class := range isolation.Classes() {
+		subnet, ok := p.firewall.Subnets[class]
+		if !ok {
+			continue
+		}
+		upper := subnet.Addr().As4()
+		upper[3-(31-subnet.Bits())/8] |= 1 << ((31 - subnet.Bits()) % 8)
+		list = append(list, subnet.Addr().Next().String(), netip.AddrFrom4(upper).Next().String())
+	}
+	return list
+}
+
 // keepFirewall keeps the rules while frama runs, for what its configuration declares.
 func (p *platform) keepFirewall(ctx context.Context, conf config, log *slog.Logger) error {
 	if p.engine == nil {

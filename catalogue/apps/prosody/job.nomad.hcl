@@ -28,6 +28,10 @@ variable "volume" {
   type = string
 }
 
+variable "ingress" {
+  type = string
+}
+
 variable "cpu" {
   type    = number # MHz
   default = 50
@@ -120,7 +124,7 @@ job "prosody" {
           https_ports = {}
           http_default_host = "${var.host}"
           http_external_url = "${var.url}"
-          trusted_proxies = { "127.0.0.1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16" }
+          trusted_proxies = { {{ range split " " "${var.ingress}" }}"{{ . }}", {{ end }}"127.0.0.1" }
           consider_bosh_secure = true
           consider_websocket_secure = true
           http_paths = { files = "/", bosh = "/http-bind", websocket = "/xmpp-websocket" }
