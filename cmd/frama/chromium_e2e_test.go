@@ -77,7 +77,7 @@ func (w *window) eval(script string) string {
 // wait asks again and again from here: a script that waits in the page dies when the page is left.
 func (w *window) wait(script string) {
 	w.t.Helper()
-	await(w.t, 30*time.Second, "waiting for "+script, func() error {
+	await(w.t, 2*time.Minute, "waiting for "+script, func() error {
 		ok, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool]("Boolean("+script+")"))
 		if err == nil && !ok {
 			err = errors.New("not yet")

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -100,6 +101,9 @@ func newBed(t testing.TB, change ...func(*devOptions)) *bed {
 	// Tests of other processes may have instances on this machine's address at the same time.
 	first := 10000 + os.Getpid()%5*400
 	b.reconfigure(func(text string) string { return text + tomlTable("ports", "min", first, "max", first+399) })
+	if p.engine != nil {
+		go func() { _ = p.keepFirewall(t.Context(), b.config, slog.New(slog.DiscardHandler)) }() // ends with the test
+	}
 	return b
 }
 

@@ -75,6 +75,10 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.closeToInstances(ctx, bin); err != nil {
+		p.Stop()
+		return nil, fmt.Errorf("start postgres: %w", err)
+	}
 	return p, nil
 }
 
@@ -99,6 +103,17 @@ func startAfterCrash(ctx context.Context, c Command) (*Process, error) {
 func (p *Postgres) URL(database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(p.User), Host: Port{Number: p.Port}.Address(), Path: database, RawQuery: "sslmode=disable"}
 	return u.String()
+}
+
+// closeToInstances keeps the roles of instances out of databases that are not theirs, as a host's server does.
+func (p *Postgres) closeToInstances(ctx context.Context, bin string) error {
+	revoke := "REVOKE CONNECT, TEMPORARY ON DATABASE postgres FROM PUBLIC; REVOKE CONNECT, TEMPORARY ON DATABASE template1 FROM PUBLIC"
+	psql := exec.CommandContext(ctx, filepath.Join(bin, "psql"), "-qX", "-h", p.Host, "-p", strconv.Itoa(p.Port), "-U", p.User, "-d", "postgres", "-c", revoke)
+	psql.Env = environment(filepath.Dir(p.LogFile))
+	if out, err := psql.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
 }
 
 // access lets in everybody on this machine without a password, and containers with theirs.
