@@ -155,6 +155,8 @@ var badEntries = []spoiled{
 	{name: "second group", file: docker, old: "  group \"app\" {", new: "  group \"other\" {\n  }\n\n  ¦group \"app\" {", says: "one group", more: 3},
 	{name: "count", file: docker, old: "  group \"app\" {", new: "  group \"app\" {\n    count = ¦2", says: "one allocation"},
 	{name: "canary", file: docker, old: `healthy_deadline  = "10m"`, new: `¦canary = 1`, says: "canary would run beside"},
+	{name: "trusts private addresses", file: docker, old: `PUBLIC_URL  = var.url`, new: "PUBLIC_URL  = var.url\n        PROXIES     = \"¦127.0.0.1 10.0.0.0/8\"", says: "containers of other spaces"},
+	{name: "trusts everybody", file: docker, old: `PUBLIC_URL  = var.url`, new: "PUBLIC_URL  = var.url\n        PROXIES     = \"¦::/0\"", says: "containers of other spaces"},
 	{name: "update that nothing reads", file: docker, old: `healthy_deadline  = "10m"`, new: `¦auto_revert = true`, says: "frama sets this"},
 	{name: "reschedule of a job", file: docker, old: "  group \"app\" {", new: "  ¦reschedule {\n    attempts = 1\n  }\n\n  group \"app\" {", says: "frama sets this"},
 	{name: "migrate of a group", file: docker, old: "    update {", new: "    ¦migrate {\n      max_parallel = 1\n    }\n    update {", says: "frama sets this"},

@@ -21,16 +21,9 @@ func TestEmbeddedCatalogueIsSound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, d := range diags {
-		if !slices.ContainsFunc(bindsLeft, func(app string) bool {
-			return strings.Contains(d.Path, "/"+app+"/") && (strings.Contains(d.Message, "a bind mount of") || strings.Contains(d.Message, "without folders"))
-		}) {
-			t.Error(d)
-		}
+		t.Error(d)
 	}
 }
-
-// bindsLeft are entries whose images are being tried and that still mount files; the policy refuses them.
-var bindsLeft = []string{"nextcloud", "sympa"}
 
 func TestAFolderOverridesAndIsSeen(t *testing.T) {
 	ours := strings.NewReplacer(`"toy"`, `"etherpad"`, `"1.2.3"`, `"9.9.9"`).Replace(good)

@@ -64,6 +64,7 @@ func lintJob(app App) *jobLint {
 	l.setVariables(l.anyPlan())
 	l.references(declared)
 	l.calls()
+	l.strangers()
 	for _, name := range l.stuck {
 		if _, ok := l.value(l.values.localExpr[name]); !ok && len(l.diags) == 0 {
 			l.at(l.values.localExpr[name].Range(), "local %s cannot be worked out: it needs itself", name)

@@ -145,6 +145,7 @@ func (l *jobLint) groupBlock(b *hclsyntax.Block) {
 	for _, s := range services {
 		l.service(s)
 	}
+	l.signals()
 	l.total(b)
 }
 

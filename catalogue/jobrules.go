@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -133,11 +134,14 @@ func ImageProblem(value any) string {
 		return ""
 	}
 	tag := imageTag(image)
-	if !strings.Contains(tag, ".") || !strings.ContainsAny(tag[:1], "v0123456789") || !strings.ContainsAny(tag, "0123456789") {
+	if !strings.Contains(tag, ".") && !releaseDay.MatchString(tag) || !strings.ContainsAny(tag[:1], "v0123456789") || !strings.ContainsAny(tag, "0123456789") {
 		return "image " + image + " must be pinned to a full version, as 3.3.1, or to a digest"
 	}
 	return ""
 }
+
+// releaseDay is how some applications number: 2022-07-31b.
+var releaseDay = regexp.MustCompile(`^20[0-9]{2}-[01][0-9]-[0-3][0-9][a-z]?$`)
 
 // imageTag is what follows the colon after the image's name; a colon before is of the registry's port.
 func imageTag(image string) string {

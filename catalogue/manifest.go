@@ -23,7 +23,7 @@ var (
 	spdx    = regexp.MustCompile(`^[A-Za-z0-9.+-]+(-or-later|-only)?( (AND|OR|WITH) [A-Za-z0-9.+-]+)*$`)
 	webURL  = regexp.MustCompile(`^https://[a-z0-9.-]+\.[a-z]{2,}(/[^\s]*)?$`)
 	urlPath = regexp.MustCompile(`^/[^\s#{}$]*$`)
-	version = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)+([-+.][0-9A-Za-z.-]+)?$`)
+	version = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)+([-+.][0-9A-Za-z.-]+)?$|^[0-9]{4}-[0-9]{2}-[0-9]{2}[a-z]?$`)
 )
 
 // parseManifest reads app.hcl of the folder. The application is usable only when there are no diagnostics.

@@ -61,7 +61,7 @@ const tightPlan = `plan "starter" {
 // mail, and at the last one Etherpad makes no new pads by its own means, while EtherCalc is for reading only at the ingress.
 // What is there can be read, written or deleted as before; certificates are renewed; another space notices nothing.
 func TestGrowthIsStoppedGently(t *testing.T) {
-	b := newBed(t)
+	b := newBed(t, containers)
 	plans := filepath.Join(b.options.data, "catalogue")
 	if err := os.MkdirAll(plans, 0o755); err != nil {
 		t.Fatal(err)

@@ -83,8 +83,11 @@ const installPassword = "correct horse battery staple"
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	dir, err := os.MkdirTemp("/var/tmp", "frama-install-")
+	dir, err := os.MkdirTemp("/tmp", "fi") // not below /etc, /usr or /var, which the machine has of its own; short, for sockets
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // frama's own user passes through it
 		t.Fatal(err)
 	}
 	m := &machine{t: t, dir: dir, used: map[string]bool{}}
@@ -111,10 +114,6 @@ func newMachine(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	m.engine = engine
-	gateway, err := engine.Gateway(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	images, err := engine.BuiltImages(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -127,46 +126,73 @@ func newMachine(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.mails.Stop)
-	m.replace(http, postgres, feed, ports[5:8], gateway, images)
+	m.replace(http, postgres, feed, ports[5:8], images)
 	m.source()
 	m.start(engine.Socket, postgres)
 	return m
 }
 
 // replace prepares what differs here: names that nobody answers to, ports that others hold, images that no registry gives.
-func (m *machine) replace(http, postgres, feed int, nomad []int, gateway string, images []dev.BuiltImage) {
+func (m *machine) replace(http, postgres, feed int, nomad []int, images []dev.BuiltImage) {
 	host, port, _ := net.SplitHostPort(m.mails.SMTPAddr)
 	low := m.freeRange()
-	m.kinds = []string{"pads"}
+	m.kinds = kindsOf(images)
 	var substitutes strings.Builder
 	fmt.Fprintf(&substitutes, "\n[ports]\nmin = %d\nmax = %d\n", low, low+19)
+	fmt.Fprintf(&substitutes, "\n[firewall]\nprefix = \"fi%06d\"\ncni = %q\n", os.Getpid()%1_000_000, m.dir+"/cni")
 	for _, i := range images {
+		if !slices.Contains(slices.Concat(imagesOfPage["pads"], imagesOfPage["cloud"]), i.StandsFor) {
+			continue
+		}
 		fmt.Fprintf(&substitutes, "\n[[catalogue.image]]\nfrom = %q\nuse = %q\nversion = %q\n", i.StandsFor, i.Name, i.Version)
 	}
 	m.instead = map[string]string{
-		"/opt/nomad":                             m.dir + "/opt/nomad",
-		"/srv/volumes":                           m.dir + "/srv/volumes",
+		"/opt/nomad":                             m.dir + "/n",
+		"/srv/volumes":                           m.dir + "/v",
+		"/opt/cni/config":                        m.dir + "/cni",
 		":4646":                                  fmt.Sprintf(":%d", nomad[0]),
 		"127.0.0.1:5432":                         fmt.Sprintf("127.0.0.1:%d", postgres),
-		"172.17.0.1:5432":                        fmt.Sprintf("%s:%d", gateway, postgres),
+		"172.17.0.1:5432":                        fmt.Sprintf("172.17.0.1:%d", postgres),
 		"nft -f ":                                "nft -c -f ", // the rules are right; this machine keeps its own
 		"--role admin ":                          "--role admin <<< '" + installPassword + "' ",
 		`"https://frama.example.org"`:            fmt.Sprintf("%q\nlisten = \"127.0.0.1:%d\"", m.publicURL(), m.pages),
 		`domain = "asso.example.org"`:            fmt.Sprintf("domain = \"asso.localhost\"\nhttps_port = %d\n", m.https),
 		`email = "admin@example.org"`:            fmt.Sprintf("email = \"admin@example.org\"\ndirectory = %q\nca_file = %q\nroots_file = %q\nedge_address = \"127.0.0.1:%d\"", m.acme.Directory, m.acme.DirectoryCA, m.acme.RootsFile, http),
-		"[edge]\nhsts = \"4320h\"":               fmt.Sprintf("[edge]\nhsts = \"4320h\"\nlisten = \"127.0.0.1:%d\"\nprobe_address = \"127.0.0.1:%d\"", feed, m.https),
+		"\nhsts = \"4320h\"":                     fmt.Sprintf("\nhsts = \"4320h\"\nlisten = \"127.0.0.1:%d\"\nprobe_address = \"127.0.0.1:%d\"", feed, m.https),
 		"http://127.0.0.1:8601":                  fmt.Sprintf("http://127.0.0.1:%d", feed),
 		`name       = "ingress-1"`:               fmt.Sprintf("name = \"ingress-1\"\nhttp = \"127.0.0.1:%d\"\nhttps = \"127.0.0.1:%d\"", http, m.https),
 		`host          = "mail.example.org"`:     fmt.Sprintf("host = %q\nport = %s\ntls = \"none\"", host, port),
 		"mail.example.org:587":                   m.mails.SMTPAddr,
 		`from          = "no-reply@example.org"`: `from = "no-reply@example.org"` + "\n" + substitutes.String(),
 		`username      = "frama"`:                "", // the mailbox takes mail from everybody
-		`offer = ["cloud", "pads"]`:              `offer = ["pads"]`,
+		`offer = ["cloud", "pads"]`:              fmt.Sprintf("offer = [\"%s\"]", strings.Join(m.kinds, `", "`)),
 		"systemctl enable --now docker nomad":    "cp " + m.dir + "/ports.hcl /etc/nomad.d/zz-ports.hcl\nsystemctl enable --now docker nomad",
+	}
+	for _, i := range images {
+		if i.StandsFor == "gcr.io/google_containers/pause-amd64" { // of tasks that share a network
+			m.instead["    allow_privileged = false"] = fmt.Sprintf("    allow_privileged = false\n    infra_image = %q", i.Name)
+		}
 	}
 	m.write(m.dir+"/ports.hcl", fmt.Sprintf("ports {\n  http = %d\n  rpc  = %d\n  serf = %d\n}\n\nclient {\n  options {\n"+
 		"    \"fingerprint.denylist\" = \"env_aws,env_gce,env_azure,env_digitalocean\"\n  }\n}\n", nomad[0], nomad[1], nomad[2]))
 	m.instead["127.0.0.1:4647"] = fmt.Sprintf("127.0.0.1:%d", nomad[1])
+}
+
+// imagesOfPage are those of the kinds that the page offers.
+var imagesOfPage = map[string][]string{
+	"pads":  {"docker.io/etherpad/etherpad"},
+	"cloud": {"docker.io/library/nextcloud", "docker.io/valkey/valkey"},
+}
+
+// kindsOf lists the kinds that this machine has all images for. Nextcloud is there where somebody built it.
+func kindsOf(images []dev.BuiltImage) []string {
+	kinds := []string{"pads"}
+	for _, name := range imagesOfPage["cloud"] {
+		if !slices.ContainsFunc(images, func(i dev.BuiltImage) bool { return i.StandsFor == name }) {
+			return kinds
+		}
+	}
+	return append(kinds, "cloud")
 }
 
 // freeRange finds twenty ports in a row for instances.
@@ -363,7 +389,9 @@ func (m *machine) openSpace(t *testing.T, provision guideBlock) {
 		t.Errorf("%s is no pad: %.300s", r.Addresses[0], page)
 	}
 	// Nobody without a certificate is answered.
-	m.do("Nomad without a certificate", m.adapt("! curl -sk --max-time 5 https://127.0.0.1:4646/v1/status/leader\n"), time.Minute)
+	m.do("Nomad without a certificate", m.adapt(`curl -sf --max-time 5 --cacert "$NOMAD_CACERT" --cert "$NOMAD_CLIENT_CERT" --key "$NOMAD_CLIENT_KEY" https://127.0.0.1:4646/v1/status/leader
+! curl -sk --max-time 5 https://127.0.0.1:4646/v1/status/leader
+`), time.Minute)
 }
 
 // stopJobs lets containers and volumes end in order, as far as there are any.
@@ -376,6 +404,7 @@ for namespace in frama frama-node; do
   done
 done
 sleep 1
+[[ ! -e /etc/frama/firewall.json ]] || frama firewall remove /etc/frama/firewall.json
 set -e
 `), 0o600)
 	if _, err := fmt.Fprintln(m.blocks, file); err != nil {

@@ -20,7 +20,7 @@ import (
 // TestJourney goes the whole way with the real binary, Nomad, ACME server, HAProxy, SMTP and Chromium, and then lives
 // through what a host lives through: a job that restarts, frama stopped, frama upgraded in place.
 func TestJourney(t *testing.T) {
-	b := newBed(t)
+	b := newBed(t, containers)
 	first := buildFrama(t, "1.0.0-test")
 	b.mustFrama(first, "", "migrate")
 	b.mustFrama(first, devPassword+"\n", "user", "add", devEmail, "--name", "Ana", "--role", "admin")

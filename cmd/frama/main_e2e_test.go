@@ -80,6 +80,16 @@ func newBed(t testing.TB, change ...func(*devOptions)) *bed {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	})
+	if err := p.useEngine(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p.engine != nil {
+		needs, err := p.cli.offeredNeeds(p.images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.needs = needs
+	}
 	if err := p.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +102,9 @@ func newBed(t testing.TB, change ...func(*devOptions)) *bed {
 	b.reconfigure(func(text string) string { return text + tomlTable("ports", "min", first, "max", first+399) })
 	return b
 }
+
+// containers has a platform run the applications of the catalogue, in images built on this machine.
+func containers(o *devOptions) { o.images = imagesBuilt }
 
 // threePorts returns the first of three neighbouring free ports, as Nomad takes them.
 func threePorts(t testing.TB) int {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -110,6 +109,7 @@ host  all all samehost       trust
 host  all all 10.0.0.0/8     scram-sha-256
 host  all all 172.16.0.0/12  scram-sha-256
 host  all all 192.168.0.0/16 scram-sha-256
+host  all all 198.18.0.0/15  scram-sha-256
 `
 
 func writeAccess(path string, credential *syscall.Credential) error {
@@ -155,30 +155,36 @@ func unprivileged(users ...string) (*syscall.Credential, error) {
 		strings.Join(users, " or "))
 }
 
-// makeCluster makes the files of an empty server, on the first start.
+// makeCluster makes the files of an empty server, on the first start. initdb works beside their place: what it leaves when it is
+// interrupted looks whole and is not.
 func makeCluster(ctx context.Context, bin, data string, credential *syscall.Credential) error {
 	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err == nil {
 		return nil
 	}
-	// What a crash left of a first start: initdb wants an empty folder.
-	if err := os.RemoveAll(data); err != nil {
-		return fmt.Errorf("make a database cluster: %w", err)
+	making := data + ".new"
+	for _, old := range []string{data, making} {
+		if err := os.RemoveAll(old); err != nil {
+			return fmt.Errorf("make a database cluster: %w", err)
+		}
 	}
-	if err := os.Mkdir(data, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(making, 0o700); err != nil {
 		return fmt.Errorf("make a database cluster: %w", err)
 	}
 	if credential != nil {
-		if err := os.Chown(data, int(credential.Uid), int(credential.Gid)); err != nil {
+		if err := os.Chown(making, int(credential.Uid), int(credential.Gid)); err != nil {
 			return fmt.Errorf("make a database cluster: %w", err)
 		}
 	}
 	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"),
-		"-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+		"-D", making, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
 	initdb.Dir = "/"
 	initdb.Env = environment(filepath.Dir(data))
 	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w (the user that runs it must be able to enter every folder above %s): %s", err, data, out)
+	}
+	if err := os.Rename(making, data); err != nil {
+		return fmt.Errorf("make a database cluster: %w", err)
 	}
 	return nil
 }

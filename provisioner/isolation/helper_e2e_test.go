@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -35,6 +36,9 @@ func TestMain(m *testing.M) {
 			return
 		case "rights":
 			rights()
+			return
+		case "firewall": // as frama firewall serve FILE
+			keep(os.Args[3])
 			return
 		case "variable":
 			fmt.Print(askVariable(os.Args[2]))
@@ -132,6 +136,22 @@ func tryUDP(address string) string {
 		return ""
 	}
 	return string(b[:n])
+}
+
+// keep does what the command of frama does that the job starts.
+func keep(file string) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	conf, err := Read(file)
+	if err != nil {
+		panic(err)
+	}
+	k, err := NewKeeper(conf, log)
+	if err != nil {
+		panic(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	_ = k.Run(ctx, time.Second)
 }
 
 // askVariable asks Nomad for the variable of a job, on the socket that every task has.

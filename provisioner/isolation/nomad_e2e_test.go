@@ -22,6 +22,8 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 
+	"framagit.org/frama/frama/deploy/dev"
+	nomadjobs "framagit.org/frama/frama/deploy/nomad"
 	"framagit.org/frama/frama/provisioner"
 	"framagit.org/frama/frama/provisioner/isolation"
 	"framagit.org/frama/frama/provisioner/nomad"
@@ -89,18 +91,15 @@ type server struct {
 	client *api.Client
 	token  string // of management
 	prefix string
+	config isolation.Config
 	keeper *isolation.Keeper
 	docker func(args ...string) string
 }
 
 // startNomad starts an agent with Docker, access rules on, and the firewall around it.
 func startNomad(t *testing.T) *server {
-	home, _ := os.UserHomeDir()
-	socket := filepath.Join(home, ".cache/frama/docker/docker.sock")
-	if s := os.Getenv("FRAMA_TEST_DOCKER"); s != "" {
-		socket = s
-	}
-	binary := filepath.Join(home, ".cache/frama/bin/nomad")
+	socket := isolation.Engine(t)
+	binary := filepath.Join(dev.Cache(), "bin", "nomad")
 	if b := os.Getenv("FRAMA_TEST_NOMAD"); b != "" {
 		binary = b
 	}
@@ -133,6 +132,7 @@ func startNomad(t *testing.T) *server {
 	}
 	config := isolation.Config{Prefix: s.prefix, Docker: socket, Ports: fmt.Sprintf("%d-%d", s.port, s.port+9), CNI: filepath.Join(dir, "cni"), DNS: []string{"192.0.2.53"},
 		Subnets: map[isolation.Class]netip.Prefix{isolation.None: subnet(0), isolation.Mail: subnet(64), isolation.Web: subnet(128)}}
+	s.config = config
 	var err error
 	if s.keeper, err = isolation.NewKeeper(config, slog.New(slog.NewTextHandler(t.Output(), nil))); err != nil {
 		t.Fatal(err)
@@ -171,6 +171,11 @@ client {
   cni_config_dir    = %q
   options {
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
+  }
+}
+plugin "raw_exec" {
+  config {
+    enabled = true
   }
 }
 plugin "docker" {
@@ -217,8 +222,10 @@ plugin "docker" {
 		nodes, _, err := s.client.Nodes().List(nil)
 		return err == nil && len(nodes) == 1 && nodes[0].Status == "ready" && nodes[0].Drivers["docker"].Healthy
 	})
-	if _, err := s.client.Namespaces().Register(&api.Namespace{Name: "frama"}, nil); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"frama", "frama-node"} {
+		if _, err := s.client.Namespaces().Register(&api.Namespace{Name: name}, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return s
 }
@@ -244,13 +251,12 @@ func buildImage(t *testing.T, s *server) {
 }
 
 func (s *server) stopJobs() {
-	w := &api.WriteOptions{Namespace: "frama"}
-	jobs, _, _ := s.client.Jobs().List(&api.QueryOptions{Namespace: "frama"})
+	jobs, _, _ := s.client.Jobs().List(&api.QueryOptions{Namespace: "*"})
 	for _, j := range jobs {
-		_, _, _ = s.client.Jobs().Deregister(j.ID, true, w)
+		_, _, _ = s.client.Jobs().Deregister(j.ID, true, &api.WriteOptions{Namespace: j.JobSummary.Namespace})
 	}
 	for range 100 {
-		allocs, _, err := s.client.Allocations().List(&api.QueryOptions{Namespace: "frama", Filter: `ClientStatus == "running"`})
+		allocs, _, err := s.client.Allocations().List(&api.QueryOptions{Namespace: "*", Filter: `ClientStatus == "running"`})
 		if err != nil || len(allocs) == 0 {
 			return
 		}
@@ -384,6 +390,18 @@ func TestFromInsideAJob(t *testing.T) {
 		}
 	})
 
+	t.Run("the job that keeps the rules", func(t *testing.T) {
+		if check := firewallCheck(t, c); check.OK {
+			t.Error("nothing keeps the rules, and doctor finds: " + check.Detail)
+		}
+		s.startFirewallJob(t)
+		eventually(t, "the job keeps the rules", func() bool { return firewallCheck(t, c).OK })
+		if out, err := exec.Command("nft", "delete", "table", "inet", s.prefix).CombinedOutput(); err != nil {
+			t.Fatal(err, string(out))
+		}
+		eventually(t, "the rules are back", func() bool { return exec.Command("nft", "list", "table", "inet", s.prefix).Run() == nil })
+	})
+
 	t.Run("tasks that share a network", func(t *testing.T) {
 		if _, err := os.Stat("/usr/lib/cni/bridge"); err != nil {
 			t.Fatal("the package containernetworking-plugins is missing")
@@ -428,4 +446,37 @@ func published(t *testing.T, port int) string {
 	}
 	t.Fatalf("port %d answers nowhere", port)
 	return ""
+}
+
+// startFirewallJob registers the job as an administrator does, with this test's binary for frama.
+func (s *server) startFirewallJob(t *testing.T) {
+	t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, err := s.client.Jobs().ParseHCLOpts(&api.JobsParseRequest{
+		JobHCL: nomadjobs.Firewall, Variables: fmt.Sprintf("config = %q\nframa = %q\n", text, binary),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.client.Jobs().Register(job, &api.WriteOptions{Namespace: "frama-node"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func firewallCheck(t *testing.T, c *nomad.Cluster) nomad.Check {
+	t.Helper()
+	for _, check := range c.Doctor(t.Context()) {
+		if check.Name == "firewall" {
+			return check
+		}
+	}
+	t.Fatal("doctor does not look at the firewall")
+	return nomad.Check{}
 }

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"framagit.org/frama/frama/deploy/dev"
 )
 
 const image = "frama.local/base:bookworm"
@@ -50,14 +52,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal("networks and rules are made as root")
 	}
 	alone(t)
-	home, _ := os.UserHomeDir()
-	w := &world{t: t, socket: filepath.Join(home, ".cache/frama/docker/docker.sock"), node: nodeThere, containers: map[string]string{}}
-	if s := os.Getenv("FRAMA_TEST_DOCKER"); s != "" {
-		w.socket = s
-	}
-	if _, err := w.try("image", "inspect", image); err != nil {
-		t.Fatalf("deploy/tools/get docker and deploy/images/build base make the engine and %s: %v", image, err)
-	}
+	w := &world{t: t, socket: Engine(t), node: nodeThere, containers: map[string]string{}}
 	var err error
 	if w.binary, err = os.Executable(); err != nil {
 		t.Fatal(err)
@@ -83,6 +78,26 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	return w
+}
+
+// Engine is the socket of this machine's container engine, with the image that containers of tests start from.
+func Engine(t *testing.T) string {
+	t.Helper()
+	engine, err := dev.UseEngine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := engine.Leave(); err != nil {
+			t.Error(err)
+		}
+	})
+	build := exec.Command("../../deploy/images/build", "base")
+	build.Env = append(os.Environ(), "DOCKER_HOST="+engine.Host())
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return engine.Socket
 }
 
 // alone waits for another run of this test: addresses around the node are the same.

@@ -54,6 +54,9 @@ func (c *Cluster) Doctor(ctx context.Context) []Check {
 		checks = append(checks, c.checkOversubscription(ctx))
 	}
 	checks = append(checks, c.checkVolumes(ctx))
+	if !c.options.Policy.Development { // a platform of development keeps its rules itself
+		checks = append(checks, c.checkFirewall(ctx))
+	}
 	for _, try := range c.tries() {
 		checks = append(checks, c.checkRight(ctx, try))
 	}

@@ -102,6 +102,15 @@ job "bookstack" {
         MAIL_DRIVER               = "smtp"
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       template {
         destination = "secrets/bookstack.env"
         env         = true
@@ -112,6 +121,7 @@ job "bookstack" {
           DB_HOST={{ .db_host.Value | toJSON }}
           DB_PORT={{ .db_port.Value | toJSON }}
           DB_DATABASE={{ .db_name.Value | toJSON }}
+          {{ if .db_ca.Value }}MYSQL_ATTR_SSL_CA=/secrets/db-ca.pem{{ end }}
           DB_USERNAME={{ .db_user.Value | toJSON }}
           DB_PASSWORD={{ .db_password.Value | toJSON }}
           MAIL_HOST={{ .smtp_host.Value | toJSON }}

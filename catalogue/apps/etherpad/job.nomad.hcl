@@ -102,6 +102,15 @@ job "etherpad" {
         DEFAULT_PAD_TEXT      = " " # must not be empty
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       # What people typed and every secret: quoted as JSON, which the reader of such files understands.
       template {
         destination = "secrets/etherpad.env"
@@ -118,6 +127,8 @@ job "etherpad" {
           DB_PORT={{ .db_port.Value | toJSON }}
           DB_NAME={{ .db_name.Value | toJSON }}
           DB_USER={{ .db_user.Value | toJSON }}
+          PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+          NODE_EXTRA_CA_CERTS="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           DB_PASS={{ .db_password.Value | toJSON }}
           {{ end -}}
         EOT

@@ -113,7 +113,6 @@ job "forgejo" {
         FORGEJO__server__OFFLINE_MODE                    = "true" # no avatars from third parties
         FORGEJO__server__LFS_START_SERVER                = "true"
         FORGEJO__database__DB_TYPE                       = "postgres"
-        FORGEJO__database__SSL_MODE                      = "disable"
         FORGEJO__security__INSTALL_LOCK                  = "true" # nobody gets the page that makes the first administrator
         FORGEJO__security__REVERSE_PROXY_LIMIT           = "1"
         FORGEJO__security__REVERSE_PROXY_TRUSTED_PROXIES = replace(var.ingress, " ", ",")
@@ -133,6 +132,15 @@ job "forgejo" {
         FORGEJO__mailer__ENABLED                         = "true"
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       template {
         destination = "secrets/forgejo.env"
         env         = true
@@ -146,6 +154,8 @@ job "forgejo" {
           FORGEJO__database__NAME={{ .db_name.Value | toJSON }}
           FORGEJO__database__USER={{ .db_user.Value | toJSON }}
           FORGEJO__database__PASSWD={{ .db_password.Value | toJSON }}
+          FORGEJO__database__SSL_MODE={{ .db_sslmode.Value | toJSON }}
+          PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           FORGEJO__security__SECRET_KEY={{ .secret_key.Value | toJSON }}
           FORGEJO__security__INTERNAL_TOKEN={{ .internal_token.Value | toJSON }}
           FORGEJO__mailer__PROTOCOL={{ if eq .smtp_port.Value "465" }}smtps{{ else }}smtp+starttls{{ end }}

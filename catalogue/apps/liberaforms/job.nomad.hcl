@@ -75,6 +75,8 @@ locals {
     DB_NAME={{ .db_name.Value | toJSON }}
     DB_USER={{ .db_user.Value | toJSON }}
     DB_PASSWORD={{ .db_password.Value | toJSON }}
+    PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+    PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
     SMTP_HOST={{ .smtp_host.Value | toJSON }}
     SMTP_PORT={{ .smtp_port.Value | toJSON }}
     SMTP_USER={{ .smtp_user.Value | toJSON }}
@@ -156,6 +158,15 @@ job "liberaforms" {
         MAX_MEDIA_SIZE             = "2097152"
         MAX_ATTACHMENT_SIZE        = "10485760"
         ENABLE_PROMETHEUS_METRICS  = "False"
+      }
+
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
       }
 
       template {
@@ -254,6 +265,15 @@ job "liberaforms" {
         ENABLE_RSS_FEED            = "False"
         ENABLE_PROMETHEUS_METRICS  = "False" # the page would be open to all
         ENABLE_LDAP                = "False"
+      }
+
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
       }
 
       template {

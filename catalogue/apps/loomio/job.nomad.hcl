@@ -66,6 +66,8 @@ locals {
     {{ $login := printf "%s:%s" (.db_user.Value | urlquery) (.db_password.Value | urlquery) -}}
     {{ $server := printf "%s:%s/%s" .db_host.Value .db_port.Value (.db_name.Value | urlquery) -}}
     DATABASE_URL="postgresql://{{ $login }}@{{ $server }}"
+    PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+    PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
     DEVISE_SECRET={{ .devise_secret.Value | toJSON }}
     SECRET_COOKIE_TOKEN={{ .cookie_token.Value | toJSON }}
     SITE_NAME={{ .title.Value | toJSON }}
@@ -174,6 +176,15 @@ job "loomio" {
         EOT
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       template {
         destination = "secrets/loomio.env"
         env         = true
@@ -215,6 +226,15 @@ job "loomio" {
         ASSUME_SSL             = "1"
         SMTP_DOMAIN            = var.host
         MALLOC_ARENA_MAX       = "2"
+      }
+
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
       }
 
       template {

@@ -20,8 +20,9 @@ docs = [
   "https://framagit.org/fiat-tux/hat-softwares/lufi/-/blob/master/lufi.conf.template",
 ]
 unverified = [
+  "0.07.3 was tried on Debian's Perl and Mojolicious 9.31, uploads and downloads through the WebSocket too; its own plugins were stood in for.",
   "The image (Dockerfile beside this file) was written after upstream's instructions and never built.",
-  "Uploads go through a WebSocket, which a check cannot speak: it reads pages that take the settings and the database.",
+  "A check cannot speak to the WebSocket: it reads pages that take the settings and the database.",
 ]
 
 tenancy   = "shared" # no accounts: nothing tells associations apart

@@ -119,6 +119,15 @@ job "lufi" {
         FRAMA_TOTAL_SIZE = format("%d", local.total_size)
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       # What people typed and every secret: quoted as JSON, which the reader of such files understands.
       template {
         destination = "secrets/lufi.env"
@@ -133,6 +142,8 @@ job "lufi" {
           FRAMA_DB_NAME={{ .db_name.Value | toJSON }}
           FRAMA_DB_USER={{ .db_user.Value | toJSON }}
           FRAMA_DB_PASSWORD={{ .db_password.Value | toJSON }}
+          PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+          PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           {{ end -}}
         EOT
       }

@@ -77,6 +77,9 @@ locals {
     DB_NAME={{ .db_name.Value | toJSON }}
     DB_USER={{ .db_user.Value | toJSON }}
     DB_PASS={{ .db_password.Value | toJSON }}
+    DB_SSLMODE={{ .db_sslmode.Value | toJSON }}
+    PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
+    NODE_EXTRA_CA_CERTS="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
     SECRET_KEY_BASE={{ .secret_key_base.Value | toJSON }}
     ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY={{ .encryption_primary_key.Value | toJSON }}
     ACTIVE_RECORD_ENCRYPTION_DETERMINISTIC_KEY={{ .encryption_deterministic_key.Value | toJSON }}
@@ -213,6 +216,15 @@ job "mastodon" {
         EOT
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       template {
         destination = "secrets/mastodon.env"
         env         = true
@@ -264,6 +276,15 @@ job "mastodon" {
         EOT
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       template {
         destination = "secrets/mastodon.env"
         env         = true
@@ -295,6 +316,15 @@ job "mastodon" {
         BIND         = "127.0.0.1"
         PORT         = "4000"
         NODE_ENV     = "production"
+      }
+
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
       }
 
       template {

@@ -123,6 +123,15 @@ job "mattermost" {
         MM_EMAILSETTINGS_SENDPUSHNOTIFICATIONS        = "false" # would send messages to servers of Mattermost, Inc.
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       # The name of the site may have 30 bytes; a letter cut in two grows by a few.
       template {
         destination = "secrets/mattermost.env"
@@ -131,8 +140,9 @@ job "mattermost" {
           {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
           {{ $login := printf "%s:%s" (.db_user.Value | urlquery) (.db_password.Value | urlquery) -}}
           {{ $server := printf "%s:%s/%s" .db_host.Value .db_port.Value (.db_name.Value | urlquery) -}}
-          MM_CONFIG="postgres://{{ $login }}@{{ $server }}?sslmode=disable&connect_timeout=10"
-          MM_SQLSETTINGS_DATASOURCE="postgres://{{ $login }}@{{ $server }}?sslmode=disable&connect_timeout=10"
+          MM_CONFIG="postgres://{{ $login }}@{{ $server }}?sslmode={{ .db_sslmode.Value }}&connect_timeout=10"
+          MM_SQLSETTINGS_DATASOURCE="postgres://{{ $login }}@{{ $server }}?sslmode={{ .db_sslmode.Value }}&connect_timeout=10"
+          PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           MM_TEAMSETTINGS_SITENAME={{ .title.Value | sprig_trunc 24 | toJSON }}
           MM_LOCALIZATIONSETTINGS_DEFAULTSERVERLOCALE={{ .language.Value | toJSON }}
           MM_LOCALIZATIONSETTINGS_DEFAULTCLIENTLOCALE={{ .language.Value | toJSON }}

@@ -21,9 +21,7 @@ docs = [
   "https://ylianst.github.io/MeshCentral/",
 ]
 unverified = [
-  "Settings, first account and check were tried with 1.1.55 as a plain process, not with the image of 1.1.59.",
-  "tlsOffload takes private addresses only: an ingress with a public address shows up as every visitor's address.",
-  "Modules that the image lacks (mail, second factors) are fetched from npm at the first start.",
+  "Upstream's image was not pulled here: its folders and entrypoint were read in the sources; the job runs with 1.1.55 (deploy/images/meshcentral).",
 ]
 
 tenancy   = "instance" # whoever breaks in is root on every computer of the association: nobody else's beside them
@@ -86,6 +84,23 @@ check "read" {
 usage "files" {
   from    = "files"
   pattern = "files/domain/*/*"
+}
+
+# A line of the database is a record as it was then, or says that it is gone.
+usage "accounts" {
+  from = "exec"
+  task = "meshcentral"
+  command = ["/usr/bin/env", "node", "-e", <<-EOT
+    const users = new Set()
+    for (const line of require("fs").readFileSync("/data/server/meshcentral.db", "utf8").split("\n")) {
+      if (!line.includes('"_id":"user/')) continue
+      const record = JSON.parse(line)
+      if (!record._id.startsWith("user/")) continue
+      record.$$deleted ? users.delete(record._id) : users.add(record._id)
+    }
+    console.log(users.size)
+  EOT
+  ]
 }
 
 # No room for the files of accounts and groups of computers; the computers stay within reach. MeshCentral knows no limit for

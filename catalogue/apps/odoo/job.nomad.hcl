@@ -141,6 +141,7 @@ job "odoo" {
           db_port = {{ .db_port.Value }}
           db_user = {{ .db_user.Value }}
           db_password = {{ .db_password.Value }}
+          db_sslmode = {{ .db_sslmode.Value }}
           db_name = {{ .db_name.Value }}
           dbfilter = ^{{ .db_name.Value }}$
           db_maxconn = 16
@@ -161,6 +162,15 @@ job "odoo" {
         EOT
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       template {
         destination = "secrets/odoo.env"
         env         = true
@@ -170,6 +180,8 @@ job "odoo" {
           PGPORT={{ .db_port.Value | toJSON }}
           PGUSER={{ .db_user.Value | toJSON }}
           PGPASSWORD={{ .db_password.Value | toJSON }}
+          PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+          PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           PGDATABASE={{ .db_name.Value | toJSON }}
           ODOO_LANG={{ if eq .language.Value "fr" }}fr_FR{{ else }}en_US{{ end }}
           ADMIN_EMAIL={{ .admin_email.Value | toJSON }}

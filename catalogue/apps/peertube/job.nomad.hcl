@@ -170,6 +170,15 @@ job "peertube" {
         EOT
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       # What people typed and every secret: quoted as JSON, which the reader of such files understands.
       template {
         destination = "secrets/peertube.env"
@@ -185,6 +194,8 @@ job "peertube" {
           PEERTUBE_DB_NAME={{ .db_name.Value | toJSON }}
           PEERTUBE_DB_USERNAME={{ .db_user.Value | toJSON }}
           PEERTUBE_DB_PASSWORD={{ .db_password.Value | toJSON }}
+          PEERTUBE_DB_SSL={{ if eq .db_sslmode.Value "disable" }}false{{ else }}true{{ end }}
+          NODE_EXTRA_CA_CERTS="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           PEERTUBE_SMTP_HOSTNAME={{ .smtp_host.Value | toJSON }}
           PEERTUBE_SMTP_PORT={{ .smtp_port.Value | toJSON }}
           PEERTUBE_SMTP_USERNAME={{ .smtp_user.Value | toJSON }}

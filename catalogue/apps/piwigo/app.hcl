@@ -22,7 +22,8 @@ docs = [
 ]
 unverified = [
   "The licence file says GPL version 2; whether a later one may be chosen was read in the sources' headers only.",
-  "Installation and check were tried with the sources of 16.4.0 and MariaDB 10.11, not with the image.",
+  "16.4.0 was tried with the start script of upstream's image, on PHP 8.2 and MariaDB 10.11; the image itself was not.",
+  "An upgrade of code that is already on the volume, and photos themselves: the check makes an album.",
 ]
 
 tenancy   = "instance"

@@ -1,4 +1,4 @@
-# Stands in for a form builder where there are no containers: it keeps the answers, and has one form.
+# No form builder: it keeps the answers, and has one form.
 name   = "pocketbase"
 kind   = "forms"
 status = "demo"
@@ -29,6 +29,17 @@ egress = "none"
 
 version = "0.38.0"
 tasks   = ["pocketbase"]
+
+# The user nobody of the image
+volume {
+  uid = 65534
+  gid = 65534
+}
+
+image "pocketbase" {
+  reference = "pocketbase:0.38.0"
+  build     = "https://github.com/pocketbase/pocketbase"
+}
 
 health {
   path   = "/api/health"

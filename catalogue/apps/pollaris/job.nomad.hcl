@@ -56,6 +56,8 @@ locals {
     {{- $name := .db_name.Value | urlquery | replaceAll "%" "%%" }}
     {{- $server := printf "%s:%s" .db_host.Value .db_port.Value }}
     DATABASE_URL={{ printf "postgresql://%s:%s@%s/%s?serverVersion=15&charset=utf8" $user $password $server $name | toJSON }}
+    PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+    PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
     {{- $scheme := "smtp" }}{{ if eq .smtp_port.Value "465" }}{{ $scheme = "smtps" }}{{ end }}
     {{- $account := "" }}
     {{- if .smtp_user.Value }}{{ $account = printf "%s:%s@" (.smtp_user.Value | urlquery) (.smtp_password.Value | urlquery) }}{{ end }}
@@ -125,6 +127,15 @@ job "pollaris" {
         MESSENGER_TRANSPORT_DSN = "doctrine://default?auto_setup=0"
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       template {
         destination = "secrets/pollaris.env"
         env         = true
@@ -157,6 +168,15 @@ job "pollaris" {
         SYMFONY_TRUSTED_HEADERS = "x-forwarded-for,x-forwarded-proto,x-forwarded-host,x-forwarded-port"
         POLL_EXPIRES_COMPLETED  = "6 months"
         POLL_EXPIRES_INCOMPLETE = "1 month"
+      }
+
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
       }
 
       template {
@@ -207,6 +227,15 @@ job "pollaris" {
         POLL_EXPIRES_INCOMPLETE = "1 month"
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       template {
         destination = "secrets/pollaris.env"
         env         = true
@@ -219,6 +248,7 @@ job "pollaris" {
         memory_max = local.side_memory_max
       }
 
+      kill_signal  = "SIGTERM" # the image's own signal is for Apache
       kill_timeout = "30s"
     }
   }

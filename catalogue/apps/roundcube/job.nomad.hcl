@@ -70,6 +70,15 @@ job "roundcube" {
         PHP_INI_SCAN_DIR           = ":/local" # the image's own, and then ours
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       # Every secret: quoted as JSON, which the reader of such files understands. People send with the account of their
       # mailbox, never with the host's.
       template {
@@ -83,6 +92,8 @@ job "roundcube" {
           ROUNDCUBEMAIL_DB_NAME={{ .db_name.Value | toJSON }}
           ROUNDCUBEMAIL_DB_USER={{ .db_user.Value | toJSON }}
           ROUNDCUBEMAIL_DB_PASSWORD={{ .db_password.Value | toJSON }}
+          PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+          PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           ROUNDCUBEMAIL_DEFAULT_HOST="ssl://{{ .smtp_host.Value }}"
           ROUNDCUBEMAIL_SMTP_SERVER="{{ if eq .smtp_port.Value "465" }}ssl{{ else }}tls{{ end }}://{{ .smtp_host.Value }}"
           ROUNDCUBEMAIL_SMTP_PORT={{ .smtp_port.Value | toJSON }}

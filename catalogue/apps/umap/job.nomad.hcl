@@ -138,6 +138,15 @@ job "umap" {
         EOT
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       template {
         destination = "secrets/umap.env"
         env         = true
@@ -147,6 +156,8 @@ job "umap" {
           {{ $server := printf "%s:%s/%s" .db_host.Value .db_port.Value (.db_name.Value | urlquery) -}}
           SECRET_KEY={{ .secret_key.Value | toJSON }}
           DATABASE_URL="postgis://{{ $login }}@{{ $server }}"
+          PGSSLMODE={{ .db_sslmode.Value | toJSON }}
+          PGSSLROOTCERT="{{ if .db_ca.Value }}/secrets/db-ca.pem{{ end }}"
           ADMIN_EMAIL={{ .admin_email.Value | toJSON }}
           ADMIN_PASSWORD={{ .admin_password.Value | toJSON }}
           {{ end -}}

@@ -82,6 +82,15 @@ job "wisemapping" {
         SPRING_CONFIG_IMPORT = "file:/secrets/application.yml"
       }
 
+      # The authority of the database's certificate; empty where none is declared.
+      template {
+        destination = "secrets/db-ca.pem"
+        perms       = "0444"
+        data        = <<-EOT
+          {{ with nomadVar "nomad/jobs/${var.job_id}" }}{{ .db_ca.Value }}{{ end }}
+        EOT
+      }
+
       # The application runs as a user of its own, hence the permissions. Strings in JSON are strings in YAML as well.
       template {
         destination = "secrets/application.yml"
@@ -90,7 +99,7 @@ job "wisemapping" {
           {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
           spring:
             datasource:
-              url: "jdbc:postgresql://{{ .db_host.Value }}:{{ .db_port.Value }}/{{ .db_name.Value }}"
+              url: "jdbc:postgresql://{{ .db_host.Value }}:{{ .db_port.Value }}/{{ .db_name.Value }}?sslmode={{ .db_sslmode.Value }}{{ if .db_ca.Value }}&sslrootcert=/secrets/db-ca.pem{{ end }}"
               username: {{ .db_user.Value | toJSON }}
               password: {{ .db_password.Value | toJSON }}
               driver-class-name: org.postgresql.Driver

@@ -36,8 +36,7 @@ upgrade   = "auto-on-start" # the image brings the code, a plugin of the job bri
 suspend   = "proxy"         # the maintenance mode is a file beside the code, which the image brings
 quota     = "ingress"
 
-egress       = "web" # extensions and their updates
-capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+egress = "web" # extensions and their updates
 
 version = "7.1.0"
 tasks   = ["wordpress"]

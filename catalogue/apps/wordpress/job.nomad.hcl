@@ -96,6 +96,10 @@ job "wordpress" {
           define('WP_SITEURL', '${var.url}');
           define('WP_AUTO_UPDATE_CORE', false);
           define('DISALLOW_FILE_EDIT', true);
+          // Encrypted where the host says so; WordPress cannot be told an authority of the host's own.
+          if (in_array(getenv('FRAMA_DB_SSLMODE'), ['require', 'verify-ca', 'verify-full'], true)) {
+            define('MYSQL_CLIENT_FLAGS', MYSQLI_CLIENT_SSL | MYSQLI_CLIENT_SSL_DONT_VERIFY_SERVER_CERT);
+          }
           define('DISABLE_WP_CRON', true);
           define('WPMU_PLUGIN_DIR', '/local'); // frama.php
         EOT
@@ -110,6 +114,7 @@ job "wordpress" {
           WORDPRESS_DB_HOST="{{ .db_host.Value }}:{{ .db_port.Value }}"
           WORDPRESS_DB_NAME={{ .db_name.Value | toJSON }}
           WORDPRESS_DB_USER={{ .db_user.Value | toJSON }}
+          FRAMA_DB_SSLMODE={{ .db_sslmode.Value | toJSON }}
           WORDPRESS_DB_PASSWORD={{ .db_password.Value | toJSON }}
           WORDPRESS_AUTH_KEY={{ .auth_key.Value | toJSON }}
           WORDPRESS_SECURE_AUTH_KEY={{ .secure_auth_key.Value | toJSON }}

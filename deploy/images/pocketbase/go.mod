@@ -1,5 +1,5 @@
-// Builds PocketBase, which collects the answers of forms, from its Go module; deploy/tools/get does it.
-module framagit.org/frama/frama/deploy/tools/pocketbase
+// Builds PocketBase, which collects the answers of forms, from its Go module; prepare does it.
+module framagit.org/frama/frama/deploy/images/pocketbase
 
 go 1.25.0
 

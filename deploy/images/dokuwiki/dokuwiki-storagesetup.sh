@@ -1,0 +1,15 @@
+#!/bin/bash
+# Puts into /storage the folders that pages need, and links to the configuration, plugins and templates of the image, so
+# that those of a new image are the ones in use.
+set -euo pipefail
+mkdir -p /storage/{data,conf,lib/plugins,lib/tpl}
+cp -r /var/www/html/data.core/. /storage/data
+for file in /var/www/html/conf.core/*; do
+  ln -sfn "$file" /storage/conf/
+done
+for kind in plugins tpl; do
+  for one in /var/www/html/lib/"$kind".core/*; do
+    rm -rf "/storage/lib/$kind/${one##*/}"
+    ln -s "$one" "/storage/lib/$kind/"
+  done
+done
