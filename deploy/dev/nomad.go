@@ -35,6 +35,9 @@ type NomadOptions struct {
 	// CPU (MHz) and Memory (MiB) pretend another size of machine; the real one when zero.
 	CPU, Memory int
 
+	// Chroot holds more files of the machine that tasks of the exec driver find in their root, by path: their path there.
+	Chroot map[string]string
+
 	// KeepTasks lets tasks that outlived a killed agent go on, as a production node would: a new agent recovers them.
 	// Otherwise they are ended before the agent starts, which runs them afresh.
 	KeepTasks bool

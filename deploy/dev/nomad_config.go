@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -147,6 +149,9 @@ func (o *NomadOptions) writeConfig() (path, clientDir string, err error) {
 	chroot, err := writeSkeleton(filepath.Join(o.Data, "chroot"))
 	if err != nil {
 		return "", "", fmt.Errorf("write the skeleton of task folders: %w", err)
+	}
+	for _, from := range slices.Sorted(maps.Keys(o.Chroot)) {
+		chroot += fmt.Sprintf("    %q = %q\n", from, o.Chroot[from])
 	}
 	noDocker := ""
 	if o.Docker == "" {

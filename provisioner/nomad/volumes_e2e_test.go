@@ -52,6 +52,10 @@ func newLimited(t *testing.T) *limited {
 	})
 	l := &limited{options: dev.NomadOptions{
 		Data: filepath.Join(dir, "nomad"), Frama: testAgent.frama, Volumes: filepath.Join(disk.Path, "volumes"), KeepSizes: true, KeepTasks: true,
+		Chroot: map[string]string{
+			behind("/bin/sh"): "/usr/bin/sh", "/bin/sleep": "/usr/bin/sleep", "/lib/x86_64-linux-gnu/libc.so.6": "/usr/lib/x86_64-linux-gnu/libc.so.6",
+			behind("/lib64/ld-linux-x86-64.so.2"): "/usr/lib64/ld-linux-x86-64.so.2",
+		},
 	}}
 	l.start(t)
 	t.Cleanup(func() {
@@ -105,7 +109,7 @@ func (l *limited) size(t *testing.T, v provisioner.Volume, mebibytes int) {
 	}
 }
 
-// diary is a job that writes a line with the start's number five times a second.
+// diary is a job that writes a line five times a second.
 const diary = `
 variable "job_id" { type = string }
 variable "port"   { type = number }
@@ -119,11 +123,6 @@ job "diary" {
     volume "data" {
       source = var.volume
     }
-    volume "usr" {
-      type      = "host"
-      source    = "frama-usr"
-      read_only = true
-    }
     restart {
       delay = "1s"
     }
@@ -135,16 +134,11 @@ job "diary" {
       kill_timeout = "1s"
       config {
         command = "/bin/sh"
-        args    = ["-c", "echo start >> /data/diary; while true; do date +%s.%N >> /data/diary; sleep 0.2; done"]
+        args    = ["-c", "echo start >> /data/diary; while true; do echo line >> /data/diary; sleep 0.2; done"]
       }
       volume_mount {
         volume      = "data"
         destination = "/data"
-      }
-      volume_mount {
-        volume      = "usr"
-        destination = "/usr"
-        read_only   = true
       }
     }
   }
