@@ -139,7 +139,14 @@ func (m *machine) replace(http, postgres, feed int, nomad []int, images []dev.Bu
 	m.kinds = kindsOf(images)
 	var substitutes strings.Builder
 	fmt.Fprintf(&substitutes, "\n[ports]\nmin = %d\nmax = %d\n", low, low+19)
-	fmt.Fprintf(&substitutes, "\n[firewall]\nprefix = \"fi%06d\"\ncni = %q\n", os.Getpid()%1_000_000, m.dir+"/cni")
+	subnets, err := freeSubnets(os.Getpid() % 128)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	fmt.Fprintf(&substitutes, "\n[firewall]\nprefix = %q\ncni = %q\n", m.prefix(), m.dir+"/cni")
+	for class, subnet := range subnets {
+		fmt.Fprintf(&substitutes, "%s = %q\n", class, subnet)
+	}
 	for _, i := range images {
 		if !slices.Contains(slices.Concat(imagesOfPage["pads"], imagesOfPage["cloud"]), i.StandsFor) {
 			continue
@@ -152,6 +159,7 @@ func (m *machine) replace(http, postgres, feed int, nomad []int, images []dev.Bu
 		"/opt/cni/config":                        m.dir + "/cni",
 		":4646":                                  fmt.Sprintf(":%d", nomad[0]),
 		"127.0.0.1:5432":                         fmt.Sprintf("127.0.0.1:%d", postgres),
+		"host all all 172.16.0.0/12 ":            "host all all 198.18.0.0/15 ",
 		"172.17.0.1:5432":                        fmt.Sprintf("172.17.0.1:%d", postgres),
 		"nft -f ":                                "nft -c -f ", // the rules are right; this machine keeps its own
 		"--role admin ":                          "--role admin <<< '" + installPassword + "' ",
@@ -216,6 +224,9 @@ func (m *machine) freeRange() int {
 	m.t.Fatal("no twenty ports in a row are free")
 	return 0
 }
+
+// prefix begins the names of this machine's networks and rules, which the kernel and the engine have beside those of others.
+func (m *machine) prefix() string { return fmt.Sprintf("fi%06d", os.Getpid()%1_000_000) }
 
 func (m *machine) publicURL() string { return fmt.Sprintf("http://127.0.0.1:%d", m.pages) }
 
@@ -424,8 +435,10 @@ func (m *machine) remove() {
 for id in $(docker ps -aq); do
   docker inspect --format '{{range .Mounts}}{{.Source}} {{end}}' "$id" | grep -qF "$0/" && docker rm -f "$id"
 done
+for network in none mail web; do docker network rm "$1-$network"; done
+for family in inet bridge; do nft delete table "$family" "$1"; done
 findmnt -rno TARGET | grep -F "$0" | sort -r | while read -r target; do umount -l "$target"; done
-rm -rf --one-file-system "$0"`, m.dir)
+rm -rf --one-file-system "$0"`, m.dir, m.prefix())
 	if m.engine != nil {
 		cmd.Env = append(os.Environ(), "DOCKER_HOST="+m.engine.Host())
 		defer func() { _ = m.engine.Leave() }()
