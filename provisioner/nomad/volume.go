@@ -77,7 +77,8 @@ func (c *Cluster) registerVolume(ctx context.Context, v provisioner.Volume) erro
 		if err != nil {
 			return err
 		}
-		_, err = c.client.CSIVolumes().Register(volume, w)
+		// Not by CSIVolumes().Register: it wants an answer with a body, and 1.6.3 gives none.
+		_, err = c.client.Raw().Write("/v1/volume/csi/"+volume.ID, &api.CSIVolumeRegisterRequest{Volumes: []*api.CSIVolume{volume}}, nil, w)
 		return err
 	})
 	if err != nil && hasAny(err.Error(), "no CSI plugin named") {

@@ -101,7 +101,15 @@ func (l *limited) state(t *testing.T, name string) volume.State {
 func (l *limited) size(t *testing.T, v provisioner.Volume, mebibytes int) {
 	t.Helper()
 	v.CapacityMiB = mebibytes
-	if err := until(30*time.Second, func() error { return l.cluster.EnsureVolume(t.Context(), v) }); err != nil {
+	// Nomad may not know the plugin yet, but it answers.
+	err := until(30*time.Second, func() error {
+		err := l.cluster.EnsureVolume(t.Context(), v)
+		if errors.Is(err, ErrUnreachable) {
+			t.Error(err)
+		}
+		return err
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if s := l.state(t, v.Name); s.Limit != int64(mebibytes)<<20 {
