@@ -52,7 +52,7 @@ func newFullBed(t *testing.T) *fullBed {
 	})
 	binary := buildFrama(t, "v1.2.3")
 	apps := smallEtherCalc(t, dir)
-	b := &fullBed{binary: binary, bed: newBed(t, func(o *devOptions) { o.volumes, o.frama = filepath.Join(disk.Path, "volumes"), binary })}
+	b := &fullBed{binary: binary, bed: newBed(t, containers, func(o *devOptions) { o.volumes, o.frama = filepath.Join(disk.Path, "volumes"), binary })}
 	b.reconfigure(func(text string) string {
 		return strings.Replace(text, "[catalogue]", fmt.Sprintf("[catalogue]\ndirs = [%q]\noffer = [\"calcs\"]", apps), 1)
 	})
@@ -147,7 +147,7 @@ func (b *fullBed) has(i hosting.Instance, name, text string) error {
 	return err
 }
 
-// keeps writes a sheet, and looks whether the volume has it: EtherCalc answers before its Redis has written.
+// keeps writes a sheet, and looks whether the volume has it: EtherCalc answers before it has written.
 func (b *fullBed) keeps(t *testing.T, i hosting.Instance, name string) error {
 	if err := b.put(i, name, name+",1"); err != nil {
 		return err
@@ -155,9 +155,8 @@ func (b *fullBed) keeps(t *testing.T, i hosting.Instance, name string) error {
 	if err := b.has(i, name, name+",1"); err != nil {
 		return err
 	}
-	said, status := b.inside(t, i, "redis-cli -s $NOMAD_ALLOC_DIR/data/redis.sock --raw info persistence")
-	if status != 0 || !strings.Contains(said, "aof_last_write_status:ok") {
-		return fmt.Errorf("Redis cannot write: %s", said)
+	if said, status := b.inside(t, i, "sleep 1; grep -rqs "+name+" /data"); status != 0 {
+		return fmt.Errorf("sheet %s is not on the volume: %s", name, said)
 	}
 	return nil
 }
@@ -167,7 +166,7 @@ func (b *fullBed) inside(t *testing.T, i hosting.Instance, line string) (said st
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	status, said, err := b.cluster.Exec(ctx, i.Job, "redis", []string{"/usr/bin/sh", "-c", "export PATH=/usr/bin; " + line})
+	status, said, err := b.cluster.Exec(ctx, i.Job, "ethercalc", []string{"/bin/sh", "-c", line})
 	if err != nil {
 		t.Fatal(err)
 	}
