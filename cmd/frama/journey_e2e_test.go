@@ -158,7 +158,8 @@ func (b *bed) noSecretLeaked(jobs ...string) {
 		}
 		for key, value := range v.Items {
 			// What people typed and what frama switches on and off is no secret, and is in the database.
-			open := key == "title" || key == "language" || value == "true" || value == "false"
+			open := key == "title" || key == "language" || value == "true" || value == "false" ||
+				strings.HasPrefix(key, "db_") && key != "db_password"
 			if !open && strings.Contains(haystack.String(), value) {
 				b.t.Errorf("the secret %s of %s is in a job, a log or the database", key, job)
 			}

@@ -122,7 +122,7 @@ func (p *platform) timed(what string) func(*error) {
 // stop ends the parts; what tasks hold is written first.
 func (p *platform) stop() error {
 	fmt.Fprintln(p.cli.out, "Stopping; the data stays in "+p.options.data)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	var err error
 	if p.nomad != nil {

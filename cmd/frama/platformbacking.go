@@ -129,9 +129,12 @@ func (p *platform) backingConfig() string {
 		text += "\n[[backing]]\n" + tomlTable("", append([]any{"name", kind, "kind", kind, "address", address, "tls", "none"}, more...)...)
 	}
 	if p.postgres != nil {
-		// It lets in everybody on this machine, whatever the password.
+		password := p.postgres.Password
+		if password == "" {
+			password = "any" // it lets in everybody on this machine
+		}
 		declare("postgres", net.JoinHostPort(p.postgres.Host, strconv.Itoa(p.postgres.Port)), "user", p.postgres.User,
-			"password", "any", "database", "postgres")
+			"password", password, "database", "postgres")
 	}
 	if p.mariadb != nil {
 		declare("mysql", p.mariadb.Address(), "user", p.mariadb.User, "password", p.mariadb.Password)

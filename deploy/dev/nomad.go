@@ -182,7 +182,7 @@ func (o *NomadOptions) complete() (err error) {
 	return nil
 }
 
-// Stop ends every task, then the agent. Data stays. It takes as long as the slowest task, at most half a minute; when
+// Stop ends every task, then the agent. Data stays. It takes as long as the slowest task, at most 90 s; when
 // ctx ends earlier, what is left is killed. It may be called more than once.
 func (n *Nomad) Stop(ctx context.Context) error {
 	if n.stopped {
@@ -195,7 +195,7 @@ func (n *Nomad) Stop(ctx context.Context) error {
 	case <-n.Process.Exited():
 		err = n.Process.Err()
 	default:
-		err = n.drain(ctx, 30*time.Second)
+		err = n.drain(ctx, 90*time.Second)
 		n.Process.Stop()
 	}
 	_, sweepErr := n.sweep(ctx)

@@ -24,15 +24,17 @@ type PostgresOptions struct {
 	Address string // of this machine, where it listens too: containers have a loopback of their own; none when empty
 }
 
-// Postgres is a running server for tests: everybody on the machine may connect without a password, and it does not
-// wait for the disk (fsync=off), so that a crash of the machine may ruin it. Keep nothing in it that must last.
+// Postgres is a running server for tests: everybody on the machine may connect without a password, unless it listens to containers
+// too, and it does not wait for the disk (fsync=off), so that a crash of the machine may ruin it. Keep nothing in it that must last.
 type Postgres struct {
 	*Process
 
-	Host   string // 127.0.0.1
-	Port   int
-	User   string // superuser
-	Socket string // folder of the unix socket; empty where its path would be too long for one
+	Host string // 127.0.0.1
+	Port int
+	User string // superuser
+	// Password is the superuser's, the same at later starts; empty where none is asked for.
+	Password string
+	Socket   string // folder of the unix socket; empty where its path would be too long for one
 }
 
 // StartPostgres starts a server of the newest version installed under /usr/lib/postgresql. Where the caller is root it
@@ -54,10 +56,11 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	if err := makeCluster(ctx, bin, data, credential); err != nil {
 		return nil, fmt.Errorf("start postgres: %w", err)
 	}
-	if err := writeAccess(filepath.Join(data, "pg_hba.conf"), credential); err != nil {
+	password, err := setAccess(ctx, o, bin, dir, credential)
+	if err != nil {
 		return nil, fmt.Errorf("start postgres: %w", err)
 	}
-	p := &Postgres{Host: "127.0.0.1", Port: o.Port.Number, User: "postgres", Socket: data}
+	p := &Postgres{Password: password, Host: "127.0.0.1", Port: o.Port.Number, User: "postgres", Socket: data}
 	if len(data) > 80 { // the path of a unix socket has at most 107 bytes
 		p.Socket = ""
 	}
@@ -101,7 +104,11 @@ func startAfterCrash(ctx context.Context, c Command) (*Process, error) {
 
 // URL is the address of a database, for store and psql; "postgres" is always there.
 func (p *Postgres) URL(database string) string {
-	u := url.URL{Scheme: "postgres", User: url.User(p.User), Host: Port{Number: p.Port}.Address(), Path: database, RawQuery: "sslmode=disable"}
+	who := url.User(p.User)
+	if p.Password != "" {
+		who = url.UserPassword(p.User, p.Password)
+	}
+	u := url.URL{Scheme: "postgres", User: who, Host: Port{Number: p.Port}.Address(), Path: database, RawQuery: "sslmode=disable"}
 	return u.String()
 }
 
@@ -109,29 +116,51 @@ func (p *Postgres) URL(database string) string {
 func (p *Postgres) closeToInstances(ctx context.Context, bin string) error {
 	revoke := "REVOKE CONNECT, TEMPORARY ON DATABASE postgres FROM PUBLIC; REVOKE CONNECT, TEMPORARY ON DATABASE template1 FROM PUBLIC"
 	psql := exec.CommandContext(ctx, filepath.Join(bin, "psql"), "-qX", "-h", p.Host, "-p", strconv.Itoa(p.Port), "-U", p.User, "-d", "postgres", "-c", revoke)
-	psql.Env = environment(filepath.Dir(p.LogFile))
+	psql.Env = append(environment(filepath.Dir(p.LogFile)), "PGPASSWORD="+p.Password)
 	if out, err := psql.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	return nil
 }
 
-// access lets in everybody on this machine without a password, and containers with theirs.
-const access = `local all all                trust
-host  all all 127.0.0.1/32   trust
-host  all all ::1/128        trust
-host  all all samehost       trust
-host  all all 10.0.0.0/8     scram-sha-256
-host  all all 172.16.0.0/12  scram-sha-256
-host  all all 192.168.0.0/16 scram-sha-256
-host  all all 198.18.0.0/15  scram-sha-256
+// Who may connect. The socket is in a folder that only the server's user enters.
+const (
+	openAccess = `local all all              trust
+host  all all 127.0.0.1/32 trust
+host  all all ::1/128      trust
 `
+	closedAccess = `local all all           trust
+host  all all 0.0.0.0/0 scram-sha-256
+`
+)
 
-func writeAccess(path string, credential *syscall.Credential) error {
-	if err := os.WriteFile(path, []byte(access), 0o600); err != nil {
-		return fmt.Errorf("say who may connect: %w", err)
+// setAccess says who may connect, and returns the password that the superuser needs then.
+func setAccess(ctx context.Context, o PostgresOptions, bin, dir string, credential *syscall.Credential) (password string, err error) {
+	access, data := openAccess, filepath.Join(dir, "data")
+	if o.Address != "" {
+		access = closedAccess
+		if password, err = rememberPassword(filepath.Join(dir, "password")); err != nil {
+			return "", err
+		}
+		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(100 * time.Millisecond) { // see startAfterCrash
+			single := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "--single", "-D", data, "-c", "fsync=off", "postgres")
+			single.Dir, single.Env = data, environment(dir)
+			single.Stdin = strings.NewReader("ALTER ROLE postgres PASSWORD '" + password + "'\n")
+			single.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+			out, err := single.CombinedOutput()
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) || ctx.Err() != nil {
+				return "", fmt.Errorf("set the superuser's password: %w: %s", err, out)
+			}
+		}
 	}
-	return give(path, credential)
+	path := filepath.Join(data, "pg_hba.conf")
+	if err := os.WriteFile(path, []byte(access), 0o600); err != nil {
+		return "", fmt.Errorf("say who may connect: %w", err)
+	}
+	return password, give(path, credential)
 }
 
 // postgresPrograms is the folder with the server's programs, which Debian keeps out of PATH.
