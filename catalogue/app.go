@@ -100,8 +100,10 @@ type Value struct {
 
 // job is the text of an application's job file; without a path there is none.
 type job struct {
-	source string
-	path   string
+	source   string
+	path     string
+	needs    JobNeeds
+	needsErr error
 }
 
 // Sources lists what a value can come from: the association's name, its contact's address and language.

@@ -16,14 +16,17 @@ type JobNeeds struct {
 	KillTimeout time.Duration // the longest that a task gets to stop; 0 where none asks for a time
 }
 
-// JobNeeds reads the needs of the application from its job file. Drivers and kill timeouts are written out there: they depend
-// on no variable.
+// JobNeeds returns what the application's job asks of a node.
 func (a App) JobNeeds() (JobNeeds, error) {
-	var needs JobNeeds
-	source, path, err := a.Job()
-	if err != nil {
-		return needs, err
+	if _, _, err := a.Job(); err != nil {
+		return JobNeeds{}, err
 	}
+	return a.job.needs, a.job.needsErr
+}
+
+// jobNeeds reads a job file. Drivers and kill timeouts are written out there: they depend on no variable.
+func jobNeeds(source, path string) (JobNeeds, error) {
+	var needs JobNeeds
 	file, found := hclsyntax.ParseConfig([]byte(source), path, hcl.InitialPos)
 	body, ok := file.Body.(*hclsyntax.Body)
 	if found.HasErrors() || !ok {

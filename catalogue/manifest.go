@@ -186,5 +186,6 @@ func (a *App) readSizes(r *reader) {
 func (a *App) readJob(apps fs.FS, folder string) {
 	if text, err := fs.ReadFile(apps, folder+"/"+jobFile); err == nil {
 		a.job = job{source: string(text), path: filepath.Join(a.folder, jobFile)}
+		a.job.needs, a.job.needsErr = jobNeeds(a.job.source, a.job.path)
 	}
 }
