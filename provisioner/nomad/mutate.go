@@ -136,8 +136,17 @@ func setDisconnect(group *api.TaskGroup, knowsDisconnect bool) {
 	}
 }
 
-// setReschedule keeps trying for ever, ever more slowly: the instance has nowhere else to go.
+// setReschedule keeps trying for ever, ever more slowly: the instance has nowhere else to go. Servers before 1.8 forget the delay
+// where max_client_disconnect is set: one task that fails at once makes four allocations a second. There, what failed stays
+// failed, for people to see, until it is registered again.
 func setReschedule(group *api.TaskGroup) {
+	if group.MaxClientDisconnect != nil { //nolint:staticcheck // the way of before Nomad 1.8
+		group.ReschedulePolicy = &api.ReschedulePolicy{
+			Attempts: ptr(0), Interval: ptr(time.Duration(0)), Delay: ptr(30 * time.Second), DelayFunction: ptr("constant"),
+			MaxDelay: ptr(time.Duration(0)), Unlimited: ptr(false),
+		}
+		return
+	}
 	group.ReschedulePolicy = &api.ReschedulePolicy{
 		Attempts: ptr(0), Interval: ptr(time.Duration(0)), Delay: ptr(30 * time.Second),
 		DelayFunction: ptr("exponential"), MaxDelay: ptr(time.Hour), Unlimited: ptr(true),
