@@ -81,6 +81,9 @@ func (s sighting) health() provisioner.JobHealth {
 	}
 	alloc := s.current()
 	d := s.currentDeployment()
+	if exhausted(alloc) && (d == nil || d.Status != api.DeploymentStatusSuccessful) {
+		return answer(provisioner.JobFailed, joined(s.cause(), "Nomad pauses between its tries"))
+	}
 	if s.late() != nil {
 		if allPass(s.checks) {
 			return answer(provisioner.JobHealthy, "")
@@ -136,7 +139,7 @@ func (s sighting) current() *api.AllocationListStub {
 // none. Nomad gave it up: it notes a health that comes later nowhere, so its checks must be asked.
 func (s sighting) late() *api.AllocationListStub {
 	d, alloc := s.currentDeployment(), s.current()
-	if d == nil || d.Status != api.DeploymentStatusFailed || alloc == nil || !wanted(alloc) || terminal(alloc) {
+	if d == nil || d.Status != api.DeploymentStatusFailed || alloc == nil || !wanted(alloc) || terminal(alloc) || exhausted(alloc) {
 		return nil
 	}
 	return alloc
@@ -167,6 +170,26 @@ func allPass(checks api.AllocCheckStatuses) bool {
 		}
 	}
 	return len(checks) > 0
+}
+
+// restartDelay is what Nomad says of a task that failed as often as its policy allows, and that it starts again when the interval
+// of the policy is over.
+const restartDelay = "Exceeded allowed attempts, applying a delay"
+
+// exhausted reports whether a task of the allocation failed as often as it may, and waits.
+func exhausted(a *api.AllocationListStub) bool {
+	if a == nil {
+		return false
+	}
+	for _, state := range a.TaskStates {
+		if state == nil || state.State != "pending" || len(state.Events) == 0 {
+			continue
+		}
+		if last := state.Events[len(state.Events)-1]; last != nil && last.Type == api.TaskRestarting && last.RestartReason == restartDelay {
+			return true
+		}
+	}
+	return false
 }
 
 func wanted(a *api.AllocationListStub) bool { return a.DesiredStatus == api.AllocDesiredStatusRun }

@@ -37,23 +37,28 @@ func TestHealthIsSummarised(t *testing.T) {
 			DimensionExhausted: map[string]int{"memory": 2}, ResourcesExhausted: map[string]*api.Resources{"app": {MemoryMB: ptr(256)}}}}},
 		{ID: "e2", Status: "blocked"},
 	}
+	paused := alloc("pending", "run", 3, crash, &api.TaskEvent{Type: api.TaskRestarting, RestartReason: restartDelay})
+	paused.TaskStates["app"].State = "pending"
 	cases := map[string]struct {
 		seen  sighting
 		state provisioner.JobState
 		says  string
 	}{
-		"missing":                 {sighting{}, provisioner.JobMissing, "not registered"},
-		"stopped":                 {sighting{job: &api.Job{Stop: ptr(true)}}, provisioner.JobMissing, "stopped"},
-		"healthy":                 {sighting{job: job, deployment: deployment("successful", 3), allocs: list(alloc("running", "run", 3))}, provisioner.JobHealthy, ""},
-		"old deployment":          {sighting{job: job, deployment: deployment("successful", 2), allocs: list(alloc("running", "run", 2))}, provisioner.JobPending, "placed"},
-		"earlier job of that ID":  {sighting{job: job, deployment: &api.Deployment{Status: "successful", JobVersion: 3, JobCreateIndex: 4}}, provisioner.JobPending, "placed"},
-		"running, not yet sure":   {sighting{job: job, deployment: deployment("running", 3), allocs: list(alloc("running", "run", 3))}, provisioner.JobPending, "running"},
-		"without deployment":      {sighting{job: job, allocs: list(passed)}, provisioner.JobHealthy, ""},
-		"unchecked":               {sighting{job: job, allocs: list(alloc("running", "run", 3))}, provisioner.JobPending, "running"},
-		"failed":                  {sighting{job: job, deployment: deployment("failed", 3), allocs: list(alloc("failed", "run", 3, crash, noise))}, provisioner.JobFailed, "Exit Code: 1, Exit Message"},
-		"crashed after it worked": {sighting{job: job, deployment: deployment("successful", 3), allocs: list(alloc("pending", "run", 3, crash))}, provisioner.JobPending, "starting again"},
-		"blocked":                 {sighting{job: job, evals: blocked}, provisioner.JobBlocked, "memory exhausted on 2 nodes (needs 256 MiB)"},
-		"blocked, no reason":      {sighting{job: job, evals: blocked[1:]}, provisioner.JobBlocked, "no node can take it"},
+		"out of tries":              {sighting{job: job, deployment: deployment("running", 3), allocs: list(paused)}, provisioner.JobFailed, "Exit Code: 1"},
+		"out of tries and late":     {sighting{job: job, deployment: deployment("failed", 3), allocs: list(paused)}, provisioner.JobFailed, "Exit Code: 1"},
+		"out of tries, once worked": {sighting{job: job, deployment: deployment("successful", 3), allocs: list(paused)}, provisioner.JobPending, "starting again"},
+		"missing":                   {sighting{}, provisioner.JobMissing, "not registered"},
+		"stopped":                   {sighting{job: &api.Job{Stop: ptr(true)}}, provisioner.JobMissing, "stopped"},
+		"healthy":                   {sighting{job: job, deployment: deployment("successful", 3), allocs: list(alloc("running", "run", 3))}, provisioner.JobHealthy, ""},
+		"old deployment":            {sighting{job: job, deployment: deployment("successful", 2), allocs: list(alloc("running", "run", 2))}, provisioner.JobPending, "placed"},
+		"earlier job of that ID":    {sighting{job: job, deployment: &api.Deployment{Status: "successful", JobVersion: 3, JobCreateIndex: 4}}, provisioner.JobPending, "placed"},
+		"running, not yet sure":     {sighting{job: job, deployment: deployment("running", 3), allocs: list(alloc("running", "run", 3))}, provisioner.JobPending, "running"},
+		"without deployment":        {sighting{job: job, allocs: list(passed)}, provisioner.JobHealthy, ""},
+		"unchecked":                 {sighting{job: job, allocs: list(alloc("running", "run", 3))}, provisioner.JobPending, "running"},
+		"failed":                    {sighting{job: job, deployment: deployment("failed", 3), allocs: list(alloc("failed", "run", 3, crash, noise))}, provisioner.JobFailed, "Exit Code: 1, Exit Message"},
+		"crashed after it worked":   {sighting{job: job, deployment: deployment("successful", 3), allocs: list(alloc("pending", "run", 3, crash))}, provisioner.JobPending, "starting again"},
+		"blocked":                   {sighting{job: job, evals: blocked}, provisioner.JobBlocked, "memory exhausted on 2 nodes (needs 256 MiB)"},
+		"blocked, no reason":        {sighting{job: job, evals: blocked[1:]}, provisioner.JobBlocked, "no node can take it"},
 	}
 	for name, c := range cases {
 		h := c.seen.health()

@@ -26,8 +26,8 @@ func (c *Cluster) mutate(job *api.Job, j provisioner.Job, knowsDisconnect bool) 
 		setUpdate(group, job.Update)
 		setVolumes(group, j.Volume)
 		setDisconnect(group, knowsDisconnect)
-		setReschedule(group)
-		setRestart(group)
+		setReschedule(group, knowsDisconnect)
+		setRestart(group, knowsDisconnect)
 		setDisk(group)
 		setPort(group, j.Port)
 		setServiceNames(group, j.ID)
@@ -136,25 +136,27 @@ func setDisconnect(group *api.TaskGroup, knowsDisconnect bool) {
 	}
 }
 
-// setReschedule keeps trying for ever, ever more slowly: the instance has nowhere else to go. Servers before 1.8 forget the delay
-// where max_client_disconnect is set: one task that fails at once makes four allocations a second. There, what failed stays
-// failed, for people to see, until it is registered again.
-func setReschedule(group *api.TaskGroup) {
-	if group.MaxClientDisconnect != nil { //nolint:staticcheck // the way of before Nomad 1.8
-		group.ReschedulePolicy = &api.ReschedulePolicy{
-			Attempts: ptr(0), Interval: ptr(time.Duration(0)), Delay: ptr(30 * time.Second), DelayFunction: ptr("constant"),
-			MaxDelay: ptr(time.Duration(0)), Unlimited: ptr(false),
-		}
-		return
-	}
+// setReschedule keeps trying for ever, ever more slowly: the instance has nowhere else to go.
+//
+// Servers before 1.8 forget the delay where max_client_disconnect is set: a task that fails at once makes four allocations a
+// second. There the client tries again instead (setRestart), and the server replaces what could not even start, such as an
+// allocation whose volume was not mounted, five times in ten minutes.
+func setReschedule(group *api.TaskGroup, knowsDisconnect bool) {
 	group.ReschedulePolicy = &api.ReschedulePolicy{
 		Attempts: ptr(0), Interval: ptr(time.Duration(0)), Delay: ptr(30 * time.Second),
 		DelayFunction: ptr("exponential"), MaxDelay: ptr(time.Hour), Unlimited: ptr(true),
 	}
+	if !knowsDisconnect {
+		group.ReschedulePolicy = &api.ReschedulePolicy{
+			Attempts: ptr(5), Interval: ptr(10 * time.Minute), Delay: ptr(5 * time.Second),
+			DelayFunction: ptr("constant"), MaxDelay: ptr(time.Duration(0)), Unlimited: ptr(false),
+		}
+	}
 }
 
-// setRestart lets a crashing task fail after a few tries, so that the deployment says so while somebody looks.
-func setRestart(group *api.TaskGroup) {
+// setRestart lets a crashing task fail after a few tries, so that the deployment says so while somebody looks. Where the server
+// does not try again at its leisure, the client does, when the interval is over.
+func setRestart(group *api.TaskGroup, knowsDisconnect bool) {
 	asked := group.RestartPolicy
 	if asked == nil {
 		asked = &api.RestartPolicy{}
@@ -163,11 +165,15 @@ func setRestart(group *api.TaskGroup) {
 	if asked.Attempts != nil {
 		tries = min(max(*asked.Attempts, 0), 10)
 	}
+	mode := api.RestartPolicyModeFail
+	if !knowsDisconnect && tries > 0 {
+		mode = api.RestartPolicyModeDelay
+	}
 	group.RestartPolicy = &api.RestartPolicy{
 		Attempts: &tries,
 		Interval: between(asked.Interval, 30*time.Second, 10*time.Minute, time.Hour),
 		Delay:    between(asked.Delay, time.Second, 5*time.Second, 5*time.Minute),
-		Mode:     ptr(api.RestartPolicyModeFail),
+		Mode:     &mode,
 	}
 	for _, task := range group.Tasks {
 		task.RestartPolicy = nil

@@ -47,3 +47,21 @@ func TestHealthSaysWhatTheJobAllows(t *testing.T) {
 		t.Error(h)
 	}
 }
+
+// Servers before 1.8 neither wait between replacements nor replace for ever: the client tries again by itself, and frama says so.
+func TestOldServersLeaveRetryingToTheClient(t *testing.T) {
+	for knows, mode := range map[bool]string{true: api.RestartPolicyModeFail, false: api.RestartPolicyModeDelay} {
+		job := goodJob()
+		(&Cluster{options: Options{Namespace: "frama"}}).mutate(job, wantedJob, knows)
+		group := job.TaskGroups[0]
+		if *group.RestartPolicy.Mode != mode || *group.ReschedulePolicy.Unlimited != knows || (group.MaxClientDisconnect == nil) != knows { //nolint:staticcheck // the way of before Nomad 1.8
+			t.Errorf("with the disconnect block: %v: restart %s, %+v", knows, *group.RestartPolicy.Mode, group.ReschedulePolicy)
+		}
+	}
+	job := goodJob()
+	job.TaskGroups[0].RestartPolicy = &api.RestartPolicy{Attempts: ptr(0)}
+	(&Cluster{options: Options{Namespace: "frama"}}).mutate(job, wantedJob, false)
+	if mode := *job.TaskGroups[0].RestartPolicy.Mode; mode != api.RestartPolicyModeFail {
+		t.Errorf("a task that may not restart has mode %s, which Nomad refuses", mode)
+	}
+}
