@@ -11,7 +11,7 @@ import (
 // wideRange is one that holds addresses of others: all private ones, or all there are.
 var wideRange = regexp.MustCompile(`\b(10\.0\.0\.0/8|172\.16\.0\.0/12|192\.168\.0\.0/16|0\.0\.0\.0/0)\b|(^|[^0-9A-Fa-f:])::/0\b|\buniquelocal\b`)
 
-// strangers: applications are told whom to believe about visitors' addresses. Containers of other spaces have private ones.
+// strangers finds ranges that an application would believe about visitors' addresses and that containers of other spaces share.
 func (l *jobLint) strangers() {
 	_ = hclsyntax.VisitAll(l.body, func(n hclsyntax.Node) hcl.Diagnostics {
 		literal, ok := n.(*hclsyntax.LiteralValueExpr)

@@ -5,7 +5,7 @@ func keyMeanings() map[string]string {
 	return map[string]string{
 		"name":           "the folder's name; part of job IDs and volumes, so it never changes",
 		"kind":           "what it is for, see kinds.hcl; part of host names",
-		"status":         "`beta` is shown as new; `retired` is offered to nobody; `demo` stands in where there are no containers",
+		"status":         "`beta` is shown as new; `retired` is offered to nobody; `demo` stands in on machines of development, and no host offers it",
 		"replaced_by":    "for a retired application, and required there: where to migrate to",
 		"preferred":      "a space that asks for the kind gets this application",
 		"title":          "what people call it",

@@ -55,7 +55,8 @@ func (r *reader) describe(kind string, labelled, required bool, read func(label 
 	read(label, sub)
 }
 
-// saidElsewhere: all requests say the same as those of checks, and each act the same as the first.
+// saidElsewhere reports whether the keys of a block are listed already: all requests have those of checks, and each act those of
+// the first.
 func saidElsewhere(path, kind string) bool {
 	return kind == "request" && path != "check" || path == "retain" || path == "enforce" && kind != "stop"
 }

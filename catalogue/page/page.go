@@ -190,6 +190,7 @@ const afterLevels = `
 A level needs all below it. **?** means that no trial has been made of this version. Retired applications have a dash.
 
 Applications run in containers, as a host runs them. Where the machine of the trials reached no registry, images were built
-on it from Debian's, npm's and Go's packages (` + "`deploy/images`" + `), sometimes of another version than the one that the job names; the columns
-say which. Applications without such an image stop at level 1 there, however good they are: their job was checked, they
-were not started. What is marked *demo* stands in on machines of development, and is never offered by a host.`
+on it from Debian's, npm's and Go's packages (` + "`deploy/images`" + `), a few by hand from upstream's sources ([tried by hand](develop/tried.md)).
+They are sometimes of another version than the one that the job names; the columns say which. Applications without such an image
+stop at level 1 there, however good they are: their job was checked, they were not started. What is marked *demo* stands in on
+machines of development, and is never offered by a host.`

@@ -84,9 +84,9 @@ type nomadConfig struct {
 	KeyFile    string `mapstructure:"key_file" doc:"its key, PEM"`
 	ServerName string `mapstructure:"server_name" doc:"name in the servers' certificates, e.g. server.global.nomad; by default that of address"`
 	Cluster    string `mapstructure:"cluster" default:"main" doc:"name of the cluster, recorded with each space"`
-	// NodeNamespace is that of the volume plugin, in whose task frama makes volumes.
-	NodeNamespace string `mapstructure:"node_namespace" default:"frama-node" doc:"Nomad namespace of the volume plugin"`
-	// Development lets jobs use exec, raw_exec and the mock driver, with read-only host folders.
+	// NodeNamespace is where the volume plugin runs, in whose task frama makes volumes, and the firewall's job.
+	NodeNamespace string `mapstructure:"node_namespace" default:"frama-node" doc:"Nomad namespace of frama's jobs on each machine: volume plugin and firewall"`
+	// Development lets jobs use exec, raw_exec and the mock driver, and offers applications of status demo.
 	Development bool `mapstructure:"development" default:"false" doc:"allow drivers that isolate less than containers; never in production"`
 }
 

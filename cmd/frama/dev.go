@@ -24,7 +24,7 @@ type devOptions struct {
 	name                             string
 	volumes                          string // folder with quotas for the volumes; one of Nomad's, without, when empty
 	frama                            string // binary of the volume plugin; this one when empty
-	images                           string // where they come from; no container runs when empty
+	images                           string // where they come from; no container engine is used when empty
 	address                          string // of this machine, as containers reach it
 }
 
@@ -39,14 +39,15 @@ func newDevCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "dev", GroupID: "run", Args: cobra.NoArgs, Short: "Runs a complete platform on this machine, to try and to develop",
 		Long: `Starts a complete platform on this machine: a Nomad agent with ACL, an ACME test server, HAProxy, a mailbox to read in
-the browser, and frama itself on SQLite. It needs root and what "make tools" gets. Applications run in containers, on an engine
-of its own or the one that the machine has.
+the browser, and frama itself on SQLite. It needs root and what "make tools" gets. Applications run in containers, on the
+machine's own engine, or else on one that all platforms of the machine share.
+
 Names are under .localhost, which browsers take to this machine. Ctrl-C stops everything; the data folder stays, and the
 next start finds its spaces again. The other commands work on it with --config <data>/frama.toml.
 
 With --journey it also plays the way of a request, as people go it: form, mail, dashboard, frama provision.`,
 		Example: `  frama dev
-  frama dev --journey --exit          plays the journey, stops, and says with its status whether all went well
+  frama dev --journey --exit          plays the journey, and stops, with status 0 when all went well
   frama dev --https-port 9443         where a port is taken`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkImagesOption(o.images); err != nil {

@@ -18,7 +18,7 @@ func newFirewallCommand(c *cli) *cobra.Command {
 		Use: "firewall", GroupID: "run", Short: "Keeps instances apart on the machines of the cluster: config, job, apply, serve, remove",
 		Long: `On every machine of the cluster, frama firewall serve keeps the Docker networks of instances and the rules of the firewall
 that close them off: from one another, from the machine, and from what their application need not reach. config and job print what
-Nomad needs to run it. See docs/operate/security.md.`,
+Nomad needs to run it. See docs/operate/firewall.md.`,
 	}
 	return parent(cmd, newFirewallConfigCommand(c), newFirewallJobCommand(c), newFirewallApplyCommand(c), newFirewallServeCommand(c),
 		newFirewallRemoveCommand(c))
@@ -28,7 +28,7 @@ func newFirewallConfigCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use: "config", Args: cobra.NoArgs, Short: "Prints what the machines need to know, from frama's configuration",
 		Long: `Prints in JSON who reaches instances and what they reach: backing servers, the ingress, [firewall] of the configuration. It
-holds no secret. Where the configuration changes, register the job again.`,
+holds no secret. When the configuration changes, write the file and register the job again.`,
 		Example: "  frama firewall config > firewall.json\n  nomad job run -var config=\"$(frama firewall config)\" frama-firewall.nomad.hcl",
 		RunE: func(*cobra.Command, []string) error {
 			conf, err := c.load()

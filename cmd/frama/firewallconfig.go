@@ -11,7 +11,7 @@ import (
 )
 
 // firewallConf is what instances may reach and who reaches them, beside what the rest of the configuration says already:
-// backing servers and the ingress. See docs/operate/security.md.
+// backing servers and the ingress. See docs/operate/firewall.md.
 type firewallConf struct {
 	Prefix    string   `mapstructure:"prefix" default:"frama" doc:"begins the names of networks and bridges on the nodes; another for each cluster that shares machines"`
 	Allow     []string `mapstructure:"allow" doc:"more servers that every instance may reach, host:port, or host:port/udp"`

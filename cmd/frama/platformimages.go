@@ -12,7 +12,7 @@ import (
 	"framagit.org/frama/frama/deploy/dev"
 )
 
-// Where the images of a platform's applications come from; with none of these, no container runs.
+// Where the images of a platform's applications come from. A platform that is told none of these uses no container engine.
 const (
 	imagesUpstream = "upstream" // registries
 	imagesBuilt    = "built"    // this machine, see deploy/images
@@ -121,7 +121,7 @@ func listed(images catalogue.Images) string {
 }
 
 // describeKinds says, for each kind that every host should offer or that this platform does, what runs here and what a
-// host's cluster would run: nobody shall take one for the other.
+// host's cluster would run, so that people do not take one for the other.
 func (p *platform) describeKinds(c *catalogue.Catalogue, offered []string) {
 	here, there := c.Runnable(), c.WithImages(catalogue.Images{})
 	fmt.Fprintln(p.cli.out, "\nWhat runs here, in containers, and what a host's cluster would run:")

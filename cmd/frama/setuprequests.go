@@ -17,7 +17,7 @@ func (a *app) setupRequests(cluster provisioner.Cluster) func(context.Context, h
 		if err != nil {
 			return err
 		}
-		// A new one each time: what an attempt that failed left behind is in nobody's way.
+		// A new name for each attempt: leftovers of a failed one cannot collide with it.
 		e.Values["object"] = "frama" + strings.ToLower(rand.Text()[:10])
 		return e.Run(ctx, requests)
 	}

@@ -36,8 +36,8 @@ func newVolumeCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "volume", GroupID: "run", Args: cobra.ArbitraryArgs, Short: "Keeps the volumes of a machine of the cluster",
 		Long: `On every machine of the cluster, frama volume serve is Nomad's plugin for volumes: folders whose size the kernel keeps, with
-project quotas on ext4 and XFS, with quota groups on btrfs. frama runs the other commands in the task of the plugin; check
-is also for people. All work on the machine they run on, as root. See docs/operate/volumes.md.`,
+project quotas on ext4 and XFS, with quota groups on btrfs. frama runs the other commands in the task of the plugin; check,
+adopt and job are for people. All but job work on the machine they run on, as root. See docs/operate/volumes.md.`,
 	}
 	return parent(cmd, newVolumeCheckCommand(c), newVolumeServeCommand(c), newVolumeJobCommand(c), newVolumeCreateCommand(c),
 		newVolumeResizeCommand(c), newVolumeUsageCommand(c), newVolumeDeleteCommand(c), newVolumeAdoptCommand(c))
@@ -170,8 +170,8 @@ func newVolumeCheckCommand(c *cli) *cobra.Command {
 	var o volumeOptions
 	return volumeCommand(c, &o, &cobra.Command{
 		Use: "check [FOLDER]", Args: cobra.MaximumNArgs(1), Short: "Shows whether sizes are kept in a folder of volumes, and how full each is",
-		Long: `To be run as root on a machine of the cluster. Nothing is changed. It fails where sizes are not kept, unless --plain says
-that they need not be, and says what to mount.`,
+		Long: `Run it as root on a machine of the cluster. Nothing is changed. Where sizes are not kept it fails and names what to mount, unless
+--plain allows volumes without limits.`,
 		Example: "  frama volume check /srv/volumes\n  frama volume check /srv/volumes --json",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {

@@ -15,9 +15,9 @@ func newVolumeAdoptCommand(c *cli) *cobra.Command {
 	var size int64
 	cmd := volumeCommand(c, &o, &cobra.Command{
 		Use: "adopt FROM NAME", Args: cobra.ExactArgs(2), Short: "Makes a volume of a folder that is there",
-		Long: `For volumes of Nomad's own plugin mkdir, of frama before 1.6, or from a backup. Stop what uses the folder first. The folder is
-renamed where that does, and its files get the limit; elsewhere they are copied and the folder stays. frama registers the
-volume when it next needs it. Called again it goes on where it was cut short.`,
+		Long: `For volumes of Nomad's own plugin mkdir, of frama's earlier plugin frama-volume, or from a backup. Stop what uses the folder first.
+The folder is renamed where that is enough, and its files get the limit; otherwise they are copied, and the folder stays. frama
+registers the volume when it next needs it. Called again after an interruption, it goes on.`,
 		Example: "  frama volume adopt --folder /srv/volumes --mib 1024 /opt/nomad/data/host_volumes/0c5a1b7e-8a2e-41f0-a6ce-7f4f2b1f6a51 lilas-pads-data",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := o.open()

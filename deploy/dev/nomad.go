@@ -58,7 +58,7 @@ type NomadOptions struct {
 type Nomad struct {
 	Address         string // http://127.0.0.1:<port>
 	Namespace       string
-	NodeNamespace   string // of the volume plugin
+	NodeNamespace   string // of frama's jobs on each machine: the volume plugin
 	TokenFile       string // holds frama's own token, with the policy of deploy/nomad-acl; mode 0600
 	Token           string // what is in it
 	ManagementToken string // may do everything; for people and tests, never for frama
@@ -72,7 +72,7 @@ type Nomad struct {
 	stopped bool
 }
 
-// StartNomad starts the agent and returns when its node takes work. It needs root: the exec driver does.
+// StartNomad starts the agent and returns when its node takes work. It needs root: the volume plugin and the exec driver do.
 func StartNomad(ctx context.Context, o NomadOptions) (_ *Nomad, err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("nomad runs tasks as another user in a chroot, which needs root: run it with sudo")

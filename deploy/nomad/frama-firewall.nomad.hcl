@@ -1,5 +1,5 @@
 # The firewall of instances, on every machine of the cluster. An administrator registers it, and again whenever frama's
-# configuration of backing servers, ingress nodes or [firewall] changes (docs/operate/security.md):
+# configuration of backing servers, ingress nodes or [firewall] changes (docs/operate/firewall.md):
 #
 #   nomad namespace apply frama-node
 #   nomad job run -var config="$(frama firewall config)" frama-firewall.nomad.hcl

@@ -4,8 +4,8 @@
 #   nomad namespace apply frama-node
 #   nomad job run -var folder=/srv/volumes frama-volumes.nomad.hcl
 #
-# raw_exec must be enabled on the clients: the plugin mounts folders, as root. Its namespace is for nothing else, and nobody
-# but administrators may submit jobs there.
+# raw_exec must be enabled on the clients: the plugin mounts folders, as root. Its namespace is for frama's jobs of each machine
+# alone, and nobody but administrators may submit jobs there.
 
 variable "folder" {
   type        = string

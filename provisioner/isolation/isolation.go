@@ -71,7 +71,7 @@ func DefaultSubnets() map[Class]netip.Prefix {
 	}
 }
 
-// Read reads and checks a file in JSON, as frama node config prints it.
+// Read reads and checks a file in JSON, as frama firewall config prints it.
 func Read(path string) (Config, error) {
 	var c Config
 	text, err := os.ReadFile(path)

@@ -30,7 +30,7 @@ func NewKeeper(c Config, log *slog.Logger) (*Keeper, error) {
 	return &Keeper{config: c, log: log, known: map[string][]netip.Addr{}}, nil
 }
 
-// Run looks every so often until the context ends, and leaves everything in place then: instances go on behind closed doors.
+// Run makes and mends networks and rules at intervals until the context ends. It leaves them in place: instances stay closed off.
 func (k *Keeper) Run(ctx context.Context, every time.Duration) error {
 	if err := k.Once(ctx); err != nil {
 		k.log.Error("the node is not closed", "err", err) // Docker may come later

@@ -21,7 +21,7 @@ type Check struct {
 	Mend   string // what to do, when it is not OK
 }
 
-// leastVersion is the oldest Nomad that frama is tried on: the newest under a free licence.
+// leastVersion is the oldest Nomad that frama runs on, and the one it is tested on, which is free software.
 const leastVersion = "1.6.3"
 
 // Ping says whether the cluster answers and has a leader.

@@ -107,7 +107,7 @@ func longer(a, b *api.UpdateStrategy) *api.UpdateStrategy {
 	}
 }
 
-// setVolumes says how the instance's own volume is used: one task group writes, others may read.
+// setVolumes sets type and modes of the instance's own volume: one task group writes, others may read.
 func setVolumes(group *api.TaskGroup, own string) {
 	for _, v := range group.Volumes {
 		if v != nil && v.Source == own && own != "" && v.Type == "" {

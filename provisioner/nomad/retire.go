@@ -10,8 +10,8 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// What ends an instance for good. RemoveJob comes first: as long as it runs, its volume cannot go. Variables carry no mark
-// of their own: what says whose they are is their name, which derives from a handle that is never used twice, and the
+// These calls end an instance for good. RemoveJob comes first: the volume cannot be removed while the job runs. Variables carry
+// no mark of their own. Their owner follows from their name, which derives from a handle that is never used twice, and from the
 // mark of the job of that name, where there is one.
 
 // RemoveVolume deletes the instance's volume, with all data in it. One that is gone already is no error; one that a task

@@ -38,7 +38,7 @@ func (c *Cluster) serverVersion(ctx context.Context) (string, error) {
 		health, _, err := c.client.Operator().AutopilotServerHealth(r)
 		var answer api.UnexpectedResponseError
 		if status(err) == http.StatusTooManyRequests && asAnswer(err, &answer) {
-			// That is how Nomad says that a server is not well: the answer is complete all the same.
+			// Nomad answers so when a server is unhealthy; the answer is complete all the same.
 			health = &api.OperatorHealthReply{}
 			if json.Unmarshal([]byte(answer.Body()), health) != nil {
 				return err

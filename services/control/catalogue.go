@@ -121,7 +121,7 @@ func (v AppView) Counted(plan string) int {
 // New says whether the application is marked as new: it is offered and works, and few have used it yet.
 func (v AppView) New() bool { return v.Status == catalogue.Beta }
 
-// Demo says whether the application only stands in on machines of development.
+// Demo is set for an application that only stands in on machines of development.
 func (v AppView) Demo() bool { return v.Status == catalogue.Demo }
 
 // Icon is the picture of a kind, an SVG in one colour. A kind without one has that of applications, whose ID is "app".

@@ -2,13 +2,13 @@ package hosting
 
 import "time"
 
-// Bound is how far usage may grow now before growth stops: what an application is told that keeps to a limit by itself.
-// Unlimited where nothing stops it today.
+// Bound returns how far usage may grow now before growth stops, for applications that keep to a limit by themselves. It is
+// Unlimited where nothing stops growth today.
 //
 // While growth is stopped, and where the days of grace were used up, that is the lowest threshold that stops. Otherwise it is
 // the one that stops at once, since days of grace are there to go on working: an application that was told the limit itself
 // would refuse at 100 percent what the association was promised for another two weeks, and no grace would ever begin. Usage
-// that is beyond it though growth is not stopped got there by what the host changed, and has its days of grace too.
+// beyond that threshold while growth is not stopped comes from a change that the host made, and has its days of grace too.
 func (q Quota) Bound(thresholds []Threshold, at time.Time) int64 {
 	if q.Limit < 0 {
 		return Unlimited
