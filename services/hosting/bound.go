@@ -8,7 +8,8 @@ import "time"
 // While growth is stopped, and where the days of grace were used up, that is the lowest threshold that stops. Otherwise it is
 // the one that stops at once, since days of grace are there to go on working: an application that was told the limit itself
 // would refuse at 100 percent what the association was promised for another two weeks, and no grace would ever begin. Usage
-// beyond that threshold while growth is not stopped comes from a change that the host made, and has its days of grace too.
+// beyond that threshold while growth is not stopped comes from a change that the host made, and has its days of grace too:
+// until usage grows to a higher level.
 func (q Quota) Bound(thresholds []Threshold, at time.Time) int64 {
 	if q.Limit < 0 {
 		return Unlimited
@@ -23,8 +24,14 @@ func (q Quota) Bound(thresholds []Threshold, at time.Time) int64 {
 			bound = part
 		}
 	}
-	if !q.Stopped(at) && q.Used > 0 && q.Used >= bound {
-		return Unlimited
+	if bound < 0 || q.Stopped(at) || q.Used == 0 || q.Used < bound {
+		return bound
 	}
-	return bound
+	next := Unlimited
+	for _, t := range thresholds {
+		if part := PartOf(q.Limit, t.At); t.Level.Rank() > q.Level.Rank() && part > q.Used && (next < 0 || part < next) {
+			next = part
+		}
+	}
+	return next
 }

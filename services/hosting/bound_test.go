@@ -47,6 +47,7 @@ func TestBound(t *testing.T) {
 	const limit = 1000
 	soon, past := begin.Add(aDay), begin.Add(-aDay)
 	patient := []Threshold{{Level: LevelFull, At: 110, Stops: true, Grace: aDay}}
+	hasty := []Threshold{{Level: LevelFull, At: 20, Stops: true}, {Level: LevelOver, At: 50, Stops: true, Grace: aDay}}
 	for name, c := range map[string]struct {
 		q    Quota
 		plan []Threshold
@@ -61,6 +62,7 @@ func TestBound(t *testing.T) {
 		"left over, below again":      {Quota{Limit: limit, Used: 980, GraceEnds: soon}, nil, 1500},
 		"far beyond, by the host":     {Quota{Limit: limit, Used: 4000, StopsAt: soon, GraceEnds: soon}, nil, Unlimited},
 		"far beyond, and stopped":     {Quota{Limit: limit, Used: 4000, StopsAt: past, GraceEnds: past}, nil, limit},
+		"beyond, and a level to go":   {Quota{Limit: limit, Used: 300, Level: LevelFull, StopsAt: soon, GraceEnds: soon}, hasty, 500},
 		"nothing stops at once":       {Quota{Limit: limit, Used: 5}, patient, Unlimited},
 		"stopped by another plan":     {Quota{Limit: limit, Used: 1200, StopsAt: past, GraceEnds: past}, patient, 1100},
 		"nothing may be used at all":  {Quota{Limit: 0}, nil, 0},
