@@ -262,6 +262,25 @@ func TestOwners(t *testing.T) {
 	}
 }
 
+// TestDeleteAfterOneThatWasCutShort: what is left of an earlier volume of the same name is in nobody's way.
+func TestDeleteAfterOneThatWasCutShort(t *testing.T) {
+	p, dir := newPaper(), t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, asided(id), "left"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f := onPaper(t, dir, p)
+	defer f.Close()
+	if _, err := f.Create(Request{ID: id, Bytes: Least, UID: -1, GID: -1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Delete(id, ""); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Error(left, err)
+	}
+}
+
 // TestNothingStandsInForWhatIsMissing: only a folder with frama's record is mounted or resized, and none is made for it.
 func TestNothingStandsInForWhatIsMissing(t *testing.T) {
 	p, dir := newPaper(), t.TempDir()
