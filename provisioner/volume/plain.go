@@ -46,8 +46,10 @@ func (plain) limit(vol *os.File) (limit, used int64, err error) {
 	return 0, used, err
 }
 
-// held counts what a folder holds, in bytes on the disk.
+// held counts what a folder holds, in bytes on the disk: a file of several names once, as the kernel does.
 func held(path string) (used int64, err error) {
+	type file struct{ device, number uint64 }
+	counted := map[file]bool{}
 	err = filepath.WalkDir(path, func(_ string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // removed meanwhile
@@ -59,9 +61,18 @@ func held(path string) (used int64, err error) {
 		if err != nil {
 			return nil //nolint:nilerr // removed meanwhile
 		}
-		if s, ok := info.Sys().(*syscall.Stat_t); ok {
-			used += s.Blocks * 512
+		s, ok := info.Sys().(*syscall.Stat_t)
+		if !ok {
+			return nil
 		}
+		if s.Nlink > 1 && !entry.IsDir() {
+			one := file{s.Dev, s.Ino}
+			if counted[one] {
+				return nil
+			}
+			counted[one] = true
+		}
+		used += s.Blocks * 512
 		return nil
 	})
 	return used, err

@@ -323,6 +323,25 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// TestHeld: what mail servers and backups link several times takes its room once.
+func TestHeld(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "message")
+	if err := os.WriteFile(file, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before, err := held(dir)
+	if err != nil || before < 1<<20 {
+		t.Fatal(before, err)
+	}
+	if err := os.Link(file, filepath.Join(dir, "copy")); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := held(dir); err != nil || after != before {
+		t.Error(before, after, err)
+	}
+}
+
 // TestUnlimitedIsRefused: where the kernel takes a limit and does not keep it, or keeps none, there is no volume.
 func TestUnlimitedIsRefused(t *testing.T) {
 	p, dir := newPaper(), t.TempDir()
