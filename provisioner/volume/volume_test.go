@@ -323,6 +323,24 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// TestHalfAdopted: what a killed adoption left is no volume until it is adopted to the end.
+func TestHalfAdopted(t *testing.T) {
+	p, dir := newPaper(), t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, id, "some of the files"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.vols[id] = &paperVolume{claimed: true, limit: Least}
+	f := onPaper(t, dir, p)
+	defer f.Close()
+	if _, err := f.Create(Request{ID: id, Owner: "i1", Bytes: Least, UID: -1, GID: -1}); err == nil || !strings.Contains(err.Error(), "adopt") {
+		t.Fatal("half of the files were taken for a volume:", err)
+	}
+	s, moved, err := f.Adopt(t.Context(), filepath.Join(dir, id), Request{ID: id, Owner: "i1", Bytes: 2 * Least})
+	if err != nil || moved || s.Limit != 2*Least || s.Owner != "i1" {
+		t.Error("adopted where it lies:", s, moved, err)
+	}
+}
+
 // TestHeld: what mail servers and backups link several times takes its room once.
 func TestHeld(t *testing.T) {
 	dir := t.TempDir()
