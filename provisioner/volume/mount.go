@@ -40,7 +40,7 @@ func (f *Folder) Mount(id, target string, readOnly bool) error {
 		if err := sameFolder(vol, target); err != nil {
 			return err
 		}
-		return restrict(id, target, readOnly) // whoever mounted it may have been killed before it did
+		return restrict(id, target, readOnly) // a try that was cut short may not have
 	}
 	if err := os.Mkdir(target, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the mount point of volume %s: %w", id, err)
