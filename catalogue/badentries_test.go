@@ -162,7 +162,7 @@ var badEntries = []spoiled{
 	{name: "migrate of a group", file: docker, old: "    update {", new: "    ¦migrate {\n      max_parallel = 1\n    }\n    update {", says: "frama sets this"},
 	{name: "spread", file: docker, old: "    update {", new: "    ¦spread {\n      attribute = \"x\"\n    }\n    update {", says: "frama chooses the node"},
 	{name: "restart of a task", file: docker, old: "      resources {", new: "      ¦restart {\n        attempts = 1\n      }\n      resources {", says: "in the group only"},
-	{name: "mode of restart", file: docker, old: "    update {", new: "    restart {\n      mode = ¦\"delay\"\n    }\n    update {", says: `mode "fail"`},
+	{name: "mode of restart", file: docker, old: "    update {", new: "    restart {\n      mode = ¦\"delay\"\n    }\n    update {", says: "frama sets the mode"},
 	{name: "periodic", file: docker, old: "  group \"app\" {", new: "  ¦periodic {\n    cron = \"@daily\"\n  }\n\n  group \"app\" {", says: "frama keeps the calendar"},
 	{name: "system job", file: docker, old: `"service"`, new: `¦"system"`, says: "type service"},
 	{name: "namespace", file: docker, old: "  group \"app\" {", new: "  ¦namespace = \"default\"\n\n  group \"app\" {", says: "frama sets this"},

@@ -98,7 +98,7 @@ func (l *jobLint) groupBlock(b *hclsyntax.Block) {
 	l.constraints(b)
 	for _, restart := range blocksOf(b, "restart") {
 		if mode, at, ok := l.text(restart, "mode"); ok && mode != "fail" {
-			l.at(at, `frama sets the mode "fail", so that a deployment says what does not start: leave it out`)
+			l.at(at, `frama sets the mode by the version of the servers: leave it out`)
 		}
 	}
 	networks := blocksOf(b, "network")
@@ -177,8 +177,7 @@ func (l *jobLint) network(b *hclsyntax.Block) {
 	}
 }
 
-// volumeBlock: the instance's own, about which frama says all the rest, or a folder that the host shares read-only. Every other
-// volume is somebody else's data.
+// volumeBlock: the instance's own, about which frama says all the rest. Every other volume is somebody else's data.
 func (l *jobLint) volumeBlock(b *hclsyntax.Block) {
 	name := strings.Join(b.Labels, " ")
 	attr, ok := b.Body.Attributes["source"]

@@ -30,6 +30,8 @@ func (n *Nomad) admit(ctx context.Context) error {
 	}
 	// The file names the usual namespaces.
 	rules := strings.Replace(nomadacl.Policy, `namespace "frama" `, fmt.Sprintf("namespace %q ", n.Namespace), 1)
+	// Jobs of tests take their programs from the machine. No catalogue's job may.
+	rules += "\nhost_volume \"frama-usr\" {\n  policy = \"read\"\n}\n"
 	err = n.api.call(ctx, http.MethodPut, "/v1/acl/policy/frama", map[string]string{
 		"Name": "frama", "Description": "frama", "Rules": rules,
 	}, nil)

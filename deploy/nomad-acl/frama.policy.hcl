@@ -53,8 +53,3 @@ node {
 operator {
   policy = "read"
 }
-
-# Programs of the machine, for tests of the development platform: elsewhere there is none of this name.
-host_volume "frama-usr" {
-  policy = "read"
-}

@@ -93,7 +93,8 @@ func (s sighting) health() provisioner.JobHealth {
 	if d != nil && d.Status == api.DeploymentStatusFailed {
 		return answer(provisioner.JobFailed, joined(s.cause(), d.StatusDescription))
 	}
-	running := alloc != nil && alloc.ClientStatus == api.AllocClientStatusRunning
+	// One of several tasks may wait for its next try while the others keep the allocation running.
+	running := alloc != nil && alloc.ClientStatus == api.AllocClientStatusRunning && !exhausted(alloc)
 	// An allocation of a job without a deployment says itself whether its checks passed.
 	passed := d != nil && d.Status == api.DeploymentStatusSuccessful || d == nil && allocHealthy(alloc)
 	if running && passed {

@@ -39,6 +39,9 @@ func TestHealthIsSummarised(t *testing.T) {
 	}
 	paused := alloc("pending", "run", 3, crash, &api.TaskEvent{Type: api.TaskRestarting, RestartReason: restartDelay})
 	paused.TaskStates["app"].State = "pending"
+	half := alloc("running", "run", 3, paused.TaskStates["app"].Events...)
+	half.TaskStates["app"].State = "pending"
+	half.TaskStates["other"] = &api.TaskState{State: "running"}
 	cases := map[string]struct {
 		seen  sighting
 		state provisioner.JobState
@@ -47,6 +50,7 @@ func TestHealthIsSummarised(t *testing.T) {
 		"out of tries":              {sighting{job: job, deployment: deployment("running", 3), allocs: list(paused)}, provisioner.JobFailed, "Exit Code: 1"},
 		"out of tries and late":     {sighting{job: job, deployment: deployment("failed", 3), allocs: list(paused)}, provisioner.JobFailed, "Exit Code: 1"},
 		"out of tries, once worked": {sighting{job: job, deployment: deployment("successful", 3), allocs: list(paused)}, provisioner.JobPending, "starting again"},
+		"one of two out of tries":   {sighting{job: job, deployment: deployment("successful", 3), allocs: list(half)}, provisioner.JobPending, "Exit Code: 1"},
 		"missing":                   {sighting{}, provisioner.JobMissing, "not registered"},
 		"stopped":                   {sighting{job: &api.Job{Stop: ptr(true)}}, provisioner.JobMissing, "stopped"},
 		"healthy":                   {sighting{job: job, deployment: deployment("successful", 3), allocs: list(alloc("running", "run", 3))}, provisioner.JobHealthy, ""},

@@ -176,7 +176,7 @@ func (i *inspection) networks(networks []*api.NetworkResource) {
 	i.refuseIf(!hasPort, "network", `there is no port "http" for the ingress`)
 }
 
-// volume: the instance's own, or a folder that the host shares read-only. Every other is somebody else's data.
+// volume: the instance's own. Every other is somebody else's data.
 func (i *inspection) volume(name string, v *api.VolumeRequest) {
 	i.refuseIf(v.PerAlloc || v.Sticky, "volume", "volume %s is per_alloc or sticky: its name must be what it says", name)
 	switch {

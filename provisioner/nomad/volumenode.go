@@ -1,6 +1,8 @@
 package nomad
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,10 +28,20 @@ const nodeCommand = 2 * time.Minute
 // onNode runs frama volume on the volume's node and words what it says.
 func (c *Cluster) onNode(ctx context.Context, v provisioner.Volume, act string, args ...string) error {
 	_, err := c.framaVolume(ctx, v.Node, append([]string{act}, args...)...)
+	return worded(err, v, act)
+}
+
+// worded makes of what frama volume said on a node what it means for the volume.
+func worded(err error, v provisioner.Volume, act string) error {
 	var refused *nodeError
 	switch {
 	case !errors.As(err, &refused):
 		return err
+	case refused.words == "": // killed with the plugin: a command of frama never fails without a word
+		return &provisioner.TemporaryError{
+			Reason: fmt.Sprintf("the volume plugin on node %s ended while it was to %s volume %s", v.Node, act, v.Name), After: 2 * time.Second,
+			Err: err,
+		}
 	case strings.Contains(refused.words, "make room in it first"): // volume.ErrHoldsMore
 		return &provisioner.KeptError{Reason: fmt.Sprintf("volume %s keeps its size instead of %d MiB: it holds more", v.Name, v.CapacityMiB), Err: err}
 	case strings.Contains(refused.words, "a task still uses it"): // volume.ErrInUse
@@ -43,7 +55,7 @@ func (c *Cluster) onNode(ctx context.Context, v provisioner.Volume, act string, 
 // nodeError is what frama volume said on a node before it failed.
 type nodeError struct{ words string }
 
-func (e *nodeError) Error() string { return e.words }
+func (e *nodeError) Error() string { return cmp.Or(e.words, "frama volume ended without a word") }
 
 // framaVolume runs frama volume in the task of the plugin on a node and returns its answer in JSON.
 func (c *Cluster) framaVolume(ctx context.Context, node string, args ...string) (answer []byte, err error) {
@@ -53,7 +65,8 @@ func (c *Cluster) framaVolume(ctx context.Context, node string, args ...string) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, nodeCommand)
 	defer cancel()
-	var out, said tail
+	var out bytes.Buffer // whole: check lists all volumes of the node
+	var said tail
 	doing := "run frama volume " + args[0] + " on node " + node
 	code, err := c.exec(ctx, doing, alloc, volumesTask, append([]string{binary, "volume", "--json"}, args...), &out, &said)
 	if err != nil {
@@ -62,7 +75,7 @@ func (c *Cluster) framaVolume(ctx context.Context, node string, args ...string) 
 	if code != 0 {
 		return nil, &nodeError{problemIn(said.String())}
 	}
-	return []byte(out.String()), nil
+	return out.Bytes(), nil
 }
 
 // problemIn reads an error as the command line writes it with --json.

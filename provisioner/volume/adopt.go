@@ -16,7 +16,8 @@ import (
 // can be renamed and limited in place that is done, and moved says so; otherwise its files are copied, and the folder
 // stays for whoever looked at the copy to remove. No task may use the folder. User, group and permissions stay as they are.
 //
-// Called again after it was cut short it goes on. A volume that is there already is never overwritten.
+// Called again after it was cut short it goes on. A volume that is there already is never overwritten. One that lies where
+// it belongs, and lacks its limit or its record, is named as the folder too.
 func (f *Folder) Adopt(ctx context.Context, from string, r Request) (s State, moved bool, err error) {
 	if err := errors.Join(checkSize(r.Bytes), f.Enforced()); err != nil {
 		return State{}, false, err
@@ -31,7 +32,7 @@ func (f *Folder) Adopt(ctx context.Context, from string, r Request) (s State, mo
 	switch {
 	case vol == nil:
 		moved, err = f.take(ctx, from, r)
-	case exists(from):
+	case exists(from) && sameFolder(vol, from) != nil:
 		moved, err = false, f.copyInto(ctx, from, r, vol) // an earlier call was cut short
 	}
 	if vol != nil {

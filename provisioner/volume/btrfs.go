@@ -115,8 +115,15 @@ func (b btrfs) claim(dir, vol *os.File) error {
 	return nil
 }
 
-// tree is the ID of the subvolume, and of its quota group.
+// tree is the ID of the subvolume, and of its quota group. A plain folder would have those of all that is around it.
 func (b btrfs) tree(vol *os.File) (uint64, error) {
+	var s unix.Stat_t
+	if err := unix.Fstat(int(vol.Fd()), &s); err != nil {
+		return 0, fmt.Errorf("look at %s: %w", vol.Name(), err)
+	}
+	if s.Ino != firstInode {
+		return 0, fmt.Errorf("%s is a plain folder, which btrfs cannot limit: docs/operate/volumes.md says how to move it", vol.Name())
+	}
 	args := &lookup{object: firstInode}
 	if err := ioctl(vol, inodeLookup, unsafe.Pointer(args)); err != nil {
 		return 0, fmt.Errorf("ask for the ID of subvolume %s: %w", vol.Name(), err)

@@ -54,6 +54,11 @@ func (f *Folder) finish(vol *os.File, r Request) error {
 	if err := owned(old, known, r.Owner); err != nil {
 		return err
 	}
+	if !known {
+		if err := untouched(vol); err != nil {
+			return err
+		}
+	}
 	want := record{Limit: round(r.Bytes), Owner: r.Owner}
 	if err := f.apply(vol, want.Limit, known && want.Limit == old.Limit); err != nil {
 		return err
@@ -70,6 +75,15 @@ func (f *Folder) finish(vol *os.File, r Request) error {
 		}
 	}
 	return f.means.write(vol, want)
+}
+
+// untouched refuses a folder without a record that holds files: they are not frama's, or a part of what is being adopted.
+func untouched(vol *os.File) error {
+	nothing, err := bare(vol)
+	if err == nil && !nothing {
+		err = errors.New("it holds files and was not made by frama, or not adopted to the end: docs/operate/volumes.md says how to adopt it")
+	}
+	return err
 }
 
 // owned refuses a volume of another instance.

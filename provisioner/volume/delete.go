@@ -55,8 +55,24 @@ func (f *Folder) setAside(id string, vol *os.File, owner string) error {
 	if err := f.unmounted(id, vol); err != nil {
 		return err
 	}
+	if err := f.removeEarlier(id); err != nil {
+		return err
+	}
 	if err := f.root.Rename(id, asided(id)); err != nil {
 		return fmt.Errorf("remove volume %s: %w", id, err)
+	}
+	return nil
+}
+
+// removeEarlier removes what is left of an earlier volume of that name: it has the name that this one needs.
+func (f *Folder) removeEarlier(id string) error {
+	earlier, err := f.openName(asided(id))
+	if err != nil || earlier == nil {
+		return err
+	}
+	defer earlier.Close()
+	if err := f.means.remove(f, asided(id), earlier); err != nil {
+		return fmt.Errorf("remove what is left of an earlier volume %s: %w", id, err)
 	}
 	return nil
 }

@@ -450,6 +450,10 @@ func mounts(t *testing.T, path string) {
 		defer f.Close()
 		return f.Mount(volumeID(n), target, readOnly)
 	}
+	// Whoever mounted it for a reader was killed before the mount was made read-only.
+	if err := errors.Join(os.Mkdir(reader, 0o700), unix.Mount(vol.Path, reader, "", unix.MS_BIND, "")); err != nil {
+		t.Fatal(err)
+	}
 	for range 2 { // again is as once
 		if err := errors.Join(mount(1, target, false), mount(1, reader, true)); err != nil {
 			t.Fatal(err)

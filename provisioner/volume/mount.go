@@ -37,7 +37,10 @@ func (f *Folder) Mount(id, target string, readOnly bool) error {
 		return err
 	}
 	if mounted {
-		return sameFolder(vol, target)
+		if err := sameFolder(vol, target); err != nil {
+			return err
+		}
+		return restrict(id, target, readOnly) // a try that was cut short may not have
 	}
 	if err := os.Mkdir(target, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the mount point of volume %s: %w", id, err)
@@ -46,12 +49,20 @@ func (f *Folder) Mount(id, target string, readOnly bool) error {
 	if err := unix.Mount(fmt.Sprintf("/proc/self/fd/%d", vol.Fd()), target, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("mount volume %s at %s: %w", id, target, err)
 	}
+	if err := restrict(id, target, readOnly); err != nil {
+		return errors.Join(err, unix.Unmount(target, 0))
+	}
+	return nil
+}
+
+// restrict takes from a mount what no task needs. A bind mount does not take such flags when it is made.
+func restrict(id, target string, readOnly bool) error {
 	flags := uintptr(unix.MS_REMOUNT | unix.MS_BIND | unix.MS_NOSUID | unix.MS_NODEV)
 	if readOnly {
 		flags |= unix.MS_RDONLY
 	}
 	if err := unix.Mount("", target, "", flags, ""); err != nil {
-		return errors.Join(fmt.Errorf("restrict the mount of volume %s at %s: %w", id, target, err), unix.Unmount(target, 0))
+		return fmt.Errorf("restrict the mount of volume %s at %s: %w", id, target, err)
 	}
 	return nil
 }

@@ -28,26 +28,18 @@ func (plain) make(dir *os.File, id string) error {
 	return err
 }
 
-// claim refuses a folder with files that frama did not make.
-func (p plain) claim(_, vol *os.File) error {
-	_, known, err := p.read(vol)
-	if err != nil || known {
-		return err
-	}
-	nothing, err := bare(vol)
-	if err == nil && !nothing {
-		err = errors.New("it holds files and was not made by frama: docs/operate/volumes.md says how to adopt it")
-	}
-	return err
-}
+// claim has nothing to do: nothing is counted.
+func (plain) claim(_, _ *os.File) error { return nil }
 
 func (plain) limit(vol *os.File) (limit, used int64, err error) {
 	used, err = held(vol.Name())
 	return 0, used, err
 }
 
-// held counts what a folder holds, in bytes on the disk.
+// held counts what a folder holds, in bytes on the disk: a file of several names once, as the kernel does.
 func held(path string) (used int64, err error) {
+	type file struct{ device, number uint64 }
+	counted := map[file]bool{}
 	err = filepath.WalkDir(path, func(_ string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // removed meanwhile
@@ -59,9 +51,18 @@ func held(path string) (used int64, err error) {
 		if err != nil {
 			return nil //nolint:nilerr // removed meanwhile
 		}
-		if s, ok := info.Sys().(*syscall.Stat_t); ok {
-			used += s.Blocks * 512
+		s, ok := info.Sys().(*syscall.Stat_t)
+		if !ok {
+			return nil
 		}
+		if s.Nlink > 1 && !entry.IsDir() {
+			one := file{s.Dev, s.Ino}
+			if counted[one] {
+				return nil
+			}
+			counted[one] = true
+		}
+		used += s.Blocks * 512
 		return nil
 	})
 	return used, err

@@ -38,7 +38,7 @@ func (attributes) read(vol *os.File) (r record, known bool, err error) { //nolin
 		return r, false, fmt.Errorf("read %s of %s: %w", attribute, vol.Name(), err)
 	}
 	if err := json.Unmarshal(text[:n], &r); err != nil || r.Limit < Least {
-		return r, false, fmt.Errorf("%s of %s cannot be right (%q): remove it with setfattr -x, and the next request writes it again", attribute, vol.Name(), text[:n])
+		return r, false, fmt.Errorf("%s of %s cannot be right (%q): remove it with setfattr -x, then adopt the folder (docs/operate/volumes.md)", attribute, vol.Name(), text[:n])
 	}
 	return r, true, nil
 }

@@ -16,6 +16,7 @@ package volume
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -197,6 +198,12 @@ func bare(dir *os.File) (bool, error) {
 		return false, fmt.Errorf("look into %s: %w", dir.Name(), err)
 	}
 	defer again.Close()
-	names, _ := again.Readdirnames(1)
-	return len(names) == 0, nil
+	_, err = again.Readdirnames(1)
+	switch {
+	case errors.Is(err, io.EOF):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look into %s: %w", dir.Name(), err)
+	}
+	return false, nil
 }

@@ -262,6 +262,25 @@ func TestOwners(t *testing.T) {
 	}
 }
 
+// TestDeleteAfterOneThatWasCutShort: what is left of an earlier volume of the same name is in nobody's way.
+func TestDeleteAfterOneThatWasCutShort(t *testing.T) {
+	p, dir := newPaper(), t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, asided(id), "left"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f := onPaper(t, dir, p)
+	defer f.Close()
+	if _, err := f.Create(Request{ID: id, Bytes: Least, UID: -1, GID: -1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Delete(id, ""); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Error(left, err)
+	}
+}
+
 // TestNothingStandsInForWhatIsMissing: only a folder with frama's record is mounted or resized, and none is made for it.
 func TestNothingStandsInForWhatIsMissing(t *testing.T) {
 	p, dir := newPaper(), t.TempDir()
@@ -301,6 +320,43 @@ func TestSizes(t *testing.T) {
 		if got := files(bytes); got != want {
 			t.Errorf("%d bytes: %d files, want %d", bytes, got, want)
 		}
+	}
+}
+
+// TestHalfAdopted: what a killed adoption left is no volume until it is adopted to the end.
+func TestHalfAdopted(t *testing.T) {
+	p, dir := newPaper(), t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, id, "some of the files"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.vols[id] = &paperVolume{claimed: true, limit: Least}
+	f := onPaper(t, dir, p)
+	defer f.Close()
+	if _, err := f.Create(Request{ID: id, Owner: "i1", Bytes: Least, UID: -1, GID: -1}); err == nil || !strings.Contains(err.Error(), "adopt") {
+		t.Fatal("half of the files were taken for a volume:", err)
+	}
+	s, moved, err := f.Adopt(t.Context(), filepath.Join(dir, id), Request{ID: id, Owner: "i1", Bytes: 2 * Least})
+	if err != nil || moved || s.Limit != 2*Least || s.Owner != "i1" {
+		t.Error("adopted where it lies:", s, moved, err)
+	}
+}
+
+// TestHeld: what mail servers and backups link several times takes its room once.
+func TestHeld(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "message")
+	if err := os.WriteFile(file, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before, err := held(dir)
+	if err != nil || before < 1<<20 {
+		t.Fatal(before, err)
+	}
+	if err := os.Link(file, filepath.Join(dir, "copy")); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := held(dir); err != nil || after != before {
+		t.Error(before, after, err)
 	}
 }
 
