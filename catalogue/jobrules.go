@@ -200,12 +200,16 @@ func TemplateDestination(p string) bool {
 	return false
 }
 
+// nodeEnvironment finds the environment or a token in an expression, which Nomad evaluates with spaces and functions too, as
+// ${upper( env["X"] )}. process.env is JavaScript's.
+var nodeEnvironment = regexp.MustCompile(`\$\{(?:[^}]*[^\w.}])?(?:env\s*[\[.]|NOMAD_TOKEN\b)`)
+
 // ReadsEnvironment says whether a value of a task's config or environment holds what Nomad would replace by the environment of
 // the node or by a token when the task starts.
 func ReadsEnvironment(value any) bool {
 	switch v := value.(type) {
 	case string:
-		return strings.Contains(v, "${env[") || strings.Contains(v, "${env.") || strings.Contains(v, "${NOMAD_TOKEN}")
+		return nodeEnvironment.MatchString(v)
 	case []any:
 		return slices.ContainsFunc(v, ReadsEnvironment)
 	case map[string]any:

@@ -106,12 +106,21 @@ func TestNamesKeepTheAddressesTheyHad(t *testing.T) {
 
 func TestResolversOfTheNode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "resolv.conf")
-	text := "# x\nsearch example.org\nnameserver 127.0.0.53\nnameserver 192.0.2.53\nnameserver ::1\nnameserver 2001:db8::53\n"
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	behind := filepath.Join(t.TempDir(), "behind")
+	if err := os.WriteFile(behind, []byte("nameserver 192.0.2.7\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := nodeResolvers(path); !slices.Equal(got, []string{"192.0.2.53", "2001:db8::53"}) {
-		t.Error(got)
+	for text, want := range map[string][]string{
+		"# x\nsearch example.org\nnameserver 127.0.0.53\nnameserver 192.0.2.53\nnameserver ::1\nnameserver 2001:db8::53\n": {"192.0.2.53", "2001:db8::53"},
+		"nameserver 127.0.0.1\n":                 {},
+		"nameserver 127.0.0.53\noptions edns0\n": {"192.0.2.7"}, // systemd-resolved
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := nodeResolvers(path, behind); !slices.Equal(got, want) {
+			t.Errorf("%q: %v", text, got)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -161,7 +162,7 @@ func (k *Keeper) resolve(ctx context.Context) addresses {
 	}
 	resolvers := k.config.DNS
 	if len(resolvers) == 0 {
-		resolvers = nodeResolvers("/etc/resolv.conf")
+		resolvers = nodeResolvers("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 	}
 	for _, s := range resolvers {
 		p, err := network(s)
@@ -195,8 +196,16 @@ func (k *Keeper) lookup(ctx context.Context, host string) []netip.Addr {
 }
 
 // nodeResolvers are those that Docker hands to containers: of resolv.conf, but for the node's own loopback, which Docker asks
-// itself.
-func nodeResolvers(path string) []string {
+// itself. Where systemd-resolved is all there is in it, Docker takes those of its file, behind, instead.
+func nodeResolvers(path, behind string) []string {
+	all := nameservers(path)
+	if slices.Equal(all, []string{"127.0.0.53"}) {
+		all = nameservers(behind)
+	}
+	return slices.DeleteFunc(all, func(s string) bool { return netip.MustParseAddr(s).IsLoopback() })
+}
+
+func nameservers(path string) []string {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil
@@ -207,7 +216,7 @@ func nodeResolvers(path string) []string {
 		if len(fields) < 2 || fields[0] != "nameserver" {
 			continue
 		}
-		if ip, err := netip.ParseAddr(fields[1]); err == nil && !ip.IsLoopback() {
+		if ip, err := netip.ParseAddr(fields[1]); err == nil {
 			all = append(all, ip.String())
 		}
 	}

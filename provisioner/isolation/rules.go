@@ -112,10 +112,10 @@ delete table bridge {{.Table}}
 table bridge {{.Table}} {
 	# Between two ports of one bridge: instances are not neighbours, whether or not bridged packets pass the chains above
 	# (br_netfilter). By address, since not every kernel knows the bridge's name here; containers cannot give themselves another.
-	# Their gateway is the bridge itself, which is another chain.
+	# Their gateway is the bridge itself, which is another chain. What is sent to all of them goes to none.
 	chain forward {
 		type filter hook forward priority 0; policy accept;
-		ip saddr { {{.Subnets}} } ip daddr { {{.Subnets}} } counter drop
+		ip saddr { {{.Subnets}} } ip daddr { {{.Subnets}}, 224.0.0.0/4, 255.255.255.255 } counter drop
 	}
 }
 `))

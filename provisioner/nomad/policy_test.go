@@ -164,11 +164,13 @@ func TestPolicyRefusesHostileJobs(t *testing.T) {
 		"other delimiters": {task(func(t *api.Task) {
 			t.Templates[0].LeftDelim, t.Templates[0].RightDelim, t.Templates[0].EmbeddedTmpl = ptr("<<"), ptr(">>"), ptr(`<< file "/x" >>`)
 		}), "calls file"},
-		"host network of a port": {group(func(g *api.TaskGroup) { g.Networks[0].ReservedPorts[0].HostNetwork = "public" }), "own address"},
-		"environment in env":     {task(func(t *api.Task) { t.Env = map[string]string{"A": `${env["AWS_SECRET_ACCESS_KEY"]}`} }), "environment of the node"},
-		"token in args":          {config("args", []any{"--token", "${NOMAD_TOKEN}"}), "tokens"},
-		"a path upwards":         {template(`{{ with nomadVar "nomad/jobs/cafe-pads/../x" }}{{ .a }}{{ end }}`), "not the job's own"},
-		"change script":          {task(func(t *api.Task) { t.Templates[0].ChangeScript = &api.ChangeScript{} }), "change_script"},
+		"host network of a port":  {group(func(g *api.TaskGroup) { g.Networks[0].ReservedPorts[0].HostNetwork = "public" }), "own address"},
+		"environment in env":      {task(func(t *api.Task) { t.Env = map[string]string{"A": `${env["AWS_SECRET_ACCESS_KEY"]}`} }), "environment of the node"},
+		"environment with spaces": {config("args", []any{`${ env["AWS_SECRET_ACCESS_KEY"] }`}), "environment of the node"},
+		"environment in a call":   {config("args", []any{`${upper(env.AWS_SECRET_ACCESS_KEY)}`}), "environment of the node"},
+		"token in args":           {config("args", []any{"--token", "${NOMAD_TOKEN}"}), "tokens"},
+		"a path upwards":          {template(`{{ with nomadVar "nomad/jobs/cafe-pads/../x" }}{{ .a }}{{ end }}`), "not the job's own"},
+		"change script":           {task(func(t *api.Task) { t.Templates[0].ChangeScript = &api.ChangeScript{} }), "change_script"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

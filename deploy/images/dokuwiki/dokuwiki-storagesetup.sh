@@ -3,7 +3,7 @@
 # that those of a new image are the ones in use.
 set -euo pipefail
 mkdir -p /storage/{data,conf,lib/plugins,lib/tpl}
-cp -r /var/www/html/data.core/. /storage/data
+cp -rn /var/www/html/data.core/. /storage/data # the first pages, which the association may have changed
 for file in /var/www/html/conf.core/*; do
   ln -sfn "$file" /storage/conf/
 done

@@ -7,7 +7,7 @@ case ${1:-} in
 esac
 
 if [ "$1" = valkey-server ] && [ "$(id -u)" = 0 ]; then
-  find . ! -user valkey -exec chown valkey {} +
+  find . ! -user valkey -print0 | xargs -0r chown -h valkey
   exec setpriv --reuid=valkey --regid=valkey --clear-groups "$0" "$@"
 fi
 
