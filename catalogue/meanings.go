@@ -96,7 +96,7 @@ func keyMeanings() map[string]string {
 		"enforce.stop.user":             "as whom; the task's own user when left out",
 		"enforce.stop.command":          "words of the command; status 0 means done. Never a secret",
 		"enforce.allow":                 "allows growth again; the same keys as `stop`, and required with it",
-		"enforce.tell":                  "tells the application its limits whenever they change, so that it keeps to them itself; the same keys as `stop`. `{storage_mib}`, `{storage_bytes}` and `{accounts}` are filled in, in words of the command too: as far as usage may grow now, and never more than the volume holds. `reserve` (MiB, 0 when left out) is taken off both: what the application keeps there beside what people store, as its code",
+		"enforce.tell":                  "tells the application its limits whenever they change, so that it keeps to them itself; the same keys as `stop`. `{storage_mib}`, `{storage_bytes}` and `{accounts}` are filled in, in words of the command too: as far as usage may grow now, and never more than the volume holds. `reserve` (MiB, 0 when left out) is taken off the volume: what the application keeps there beside what people store, as its code",
 		"enforce.writes":                "beginnings of paths that can still be written to while the ingress lets through only what reads: to sign in, to delete, to export. Each is a hole, so as narrow as can be",
 		"retain":                        "how objects that nobody changed for long are found, exported and removed; the label is the kind of object. Nothing happens unless a plan has a `retention` of that kind",
 		"retain.list":                   "asks for the names of all objects; the keys are those of `check.request`, without `capture`",

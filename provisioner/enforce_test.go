@@ -510,7 +510,7 @@ func TestApplicationsAreToldTheirLimits(t *testing.T) {
 	e.same("before it was weighed", last(), []string(nil))
 	limit(hosting.MetricStorage, 4*gib, 0, false)
 	e.is(i, "")
-	e.same("told where growth stops at once", last(), []string{"limit", "5120", "5368709120", "1000000000"})
+	e.same("told where growth stops at once", last(), []string{"limit", "6144", "6442450944", "1000000000"})
 	e.is(i, "")
 	e.same("told once", len(e.paper().execs), 1)
 	for _, c := range []struct {
@@ -518,12 +518,12 @@ func TestApplicationsAreToldTheirLimits(t *testing.T) {
 		q    hosting.Quota
 		mib  string
 	}{
-		{"a smaller limit, in the days of grace", hosting.Quota{Limit: 3 * gib, Used: 3*gib + 1, StopsAt: time.Now().Add(time.Hour), GraceEnds: time.Now().Add(time.Hour)}, "3584"},
+		{"a smaller limit, in the days of grace", hosting.Quota{Limit: 3 * gib, Used: 3*gib + 1, StopsAt: time.Now().Add(time.Hour), GraceEnds: time.Now().Add(time.Hour)}, "4608"},
 		{"far beyond it, in the days of grace", hosting.Quota{Limit: gib, Used: 3 * gib, StopsAt: time.Now().Add(time.Hour), GraceEnds: time.Now().Add(time.Hour)}, "9216"},
-		{"once growth is stopped", hosting.Quota{Limit: 3 * gib, Used: 3 * gib, StopsAt: time.Unix(1, 0), GraceEnds: time.Unix(1, 0)}, "2048"},
+		{"once growth is stopped", hosting.Quota{Limit: 3 * gib, Used: 3 * gib, StopsAt: time.Unix(1, 0), GraceEnds: time.Unix(1, 0)}, "3072"},
 		{"more than the volume holds", hosting.Quota{Limit: 100 * gib}, "9216"},
 		{"no limit", hosting.Quota{Limit: hosting.Unlimited}, "9216"},
-		{"less than it keeps for itself", hosting.Quota{Limit: gib / 4}, "0"},
+		{"a limit below what it keeps for itself", hosting.Quota{Limit: gib / 4}, "384"},
 	} {
 		c.q.Metric = hosting.MetricStorage
 		saved(c.q)

@@ -23,7 +23,7 @@ func (t told) key() string { return fmt.Sprintf("%d/%d", t.storage, t.accounts) 
 const endlessAccounts = 1_000_000_000
 
 // limits returns what each instance of an application may use now: as far as usage may grow before growth stops, and never
-// more than the volume holds. What the application keeps there for itself is taken off.
+// more than the volume holds less what the application keeps there for itself.
 func (e *enforcer) limits(tx *store.Tx, app catalogue.App, instances []hosting.Instance) ([]told, error) {
 	var ids []string
 	for _, i := range instances {
@@ -54,7 +54,7 @@ func (e *enforcer) limits(tx *store.Tx, app catalogue.App, instances []hosting.I
 		if size == 0 {
 			size = i.Reserved.Disk
 		}
-		t := told{storage: int64(size) << 20, accounts: endlessAccounts}
+		t := told{storage: max(int64(size)<<20-reserve, 0), accounts: endlessAccounts}
 		for _, q := range quotas[i.SpaceID] {
 			bound := q.Bound(thresholds[i.SpaceID], tx.Now)
 			switch {
@@ -65,7 +65,6 @@ func (e *enforcer) limits(tx *store.Tx, app catalogue.App, instances []hosting.I
 				t.accounts = min(t.accounts, bound)
 			}
 		}
-		t.storage = max(t.storage-reserve, 0)
 		out[n] = t
 	}
 	return out, nil
