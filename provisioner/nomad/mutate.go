@@ -138,9 +138,9 @@ func setDisconnect(group *api.TaskGroup, knowsDisconnect bool) {
 
 // setReschedule keeps trying for ever, ever more slowly: the instance has nowhere else to go.
 //
-// Servers before 1.8 forget the delay where max_client_disconnect is set: a task that fails at once makes four allocations a
-// second. There the client tries again instead (setRestart), and the server replaces what could not even start, such as an
-// allocation whose volume was not mounted, five times in ten minutes.
+// Servers before 1.8 forget the delay and the count of tries where max_client_disconnect is set: a task that fails at once makes
+// four allocations a second. There the client tries again instead (setRestart), and what could not even start, such as an
+// allocation whose volume was not mounted, stays failed until it is registered or evaluated again.
 func setReschedule(group *api.TaskGroup, knowsDisconnect bool) {
 	group.ReschedulePolicy = &api.ReschedulePolicy{
 		Attempts: ptr(0), Interval: ptr(time.Duration(0)), Delay: ptr(30 * time.Second),
@@ -148,7 +148,7 @@ func setReschedule(group *api.TaskGroup, knowsDisconnect bool) {
 	}
 	if !knowsDisconnect {
 		group.ReschedulePolicy = &api.ReschedulePolicy{
-			Attempts: ptr(5), Interval: ptr(10 * time.Minute), Delay: ptr(5 * time.Second),
+			Attempts: ptr(0), Interval: ptr(time.Duration(0)), Delay: ptr(30 * time.Second),
 			DelayFunction: ptr("constant"), MaxDelay: ptr(time.Duration(0)), Unlimited: ptr(false),
 		}
 	}

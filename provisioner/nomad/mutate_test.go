@@ -54,7 +54,7 @@ func TestOldServersLeaveRetryingToTheClient(t *testing.T) {
 		job := goodJob()
 		(&Cluster{options: Options{Namespace: "frama"}}).mutate(job, wantedJob, knows)
 		group := job.TaskGroups[0]
-		if *group.RestartPolicy.Mode != mode || *group.ReschedulePolicy.Unlimited != knows || (group.MaxClientDisconnect == nil) != knows { //nolint:staticcheck // the way of before Nomad 1.8
+		if *group.RestartPolicy.Mode != mode || *group.ReschedulePolicy.Unlimited != knows || *group.ReschedulePolicy.Attempts != 0 || (group.MaxClientDisconnect == nil) != knows { //nolint:staticcheck // the way of before Nomad 1.8
 			t.Errorf("with the disconnect block: %v: restart %s, %+v", knows, *group.RestartPolicy.Mode, group.ReschedulePolicy)
 		}
 	}
