@@ -140,7 +140,7 @@ func setDisconnect(group *api.TaskGroup, knowsDisconnect bool) {
 //
 // Servers before 1.8 forget the delay and the count of tries where max_client_disconnect is set: a task that fails at once makes
 // four allocations a second. There the client tries again instead (setRestart), and what could not even start, such as an
-// allocation whose volume was not mounted, stays failed until it is registered or evaluated again.
+// allocation whose volume was not mounted, stays failed until it is registered afresh.
 func setReschedule(group *api.TaskGroup, knowsDisconnect bool) {
 	group.ReschedulePolicy = &api.ReschedulePolicy{
 		Attempts: ptr(0), Interval: ptr(time.Duration(0)), Delay: ptr(30 * time.Second),

@@ -549,8 +549,11 @@ func (l *limited) reboots(t *testing.T, w *writer) {
 	if err := until(60*time.Second, func() error { return l.cluster.EnsureVolume(t.Context(), w.v) }); err != nil {
 		t.Fatal(err)
 	}
-	// Nomad would try again by itself, after growing pauses.
-	if _, _, err := l.root.Jobs().EvaluateWithOpts(w.j.ID, api.EvalOptions{ForceReschedule: true}, &api.WriteOptions{Namespace: "frama"}); err != nil {
+	// Servers before 1.8 leave it failed, later ones would try again by themselves: registering it afresh is right for both.
+	if err := l.cluster.RemoveJob(t.Context(), w.j.ID, w.j.InstanceID); err != nil {
+		t.Fatal(err)
+	}
+	if err := until(60*time.Second, func() error { return l.cluster.EnsureJob(t.Context(), w.j) }); err != nil {
 		t.Fatal(err)
 	}
 }
