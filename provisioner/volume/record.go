@@ -28,7 +28,7 @@ const attribute = "trusted.frama.volume"
 // attributes is the recorder for all file systems.
 type attributes struct{}
 
-func (attributes) read(vol *os.File) (r record, known bool, err error) { //nolint:unparam // of an interface
+func (attributes) read(vol *os.File) (r record, known bool, err error) {
 	text := make([]byte, 256)
 	n, err := unix.Fgetxattr(int(vol.Fd()), attribute, text)
 	switch {
