@@ -10,7 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// JobNeeds is what a job file asks of the node it runs on.
+// JobNeeds lists the requirements of a job on its node.
 type JobNeeds struct {
 	Drivers     []string      // task drivers, sorted
 	KillTimeout time.Duration // the longest that a task gets to stop; 0 where none asks for a time

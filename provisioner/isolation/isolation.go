@@ -37,7 +37,7 @@ const DefaultPrefix = "frama"
 // Network is the Docker network of a class: frama-web.
 func Network(prefix string, c Class) string { return prefix + "-" + string(c) }
 
-// Config is what the node must know. It is the same on all nodes of a cluster.
+// Config configures the networks and rules of a node. It is the same on all nodes of a cluster.
 type Config struct {
 	// Prefix of names, DefaultPrefix when empty. Tests use their own, to run beside others.
 	Prefix string `json:"prefix,omitempty"`

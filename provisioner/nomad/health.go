@@ -173,11 +173,11 @@ func allPass(checks api.AllocCheckStatuses) bool {
 	return len(checks) > 0
 }
 
-// restartDelay is what Nomad says of a task that failed as often as its policy allows, and that it starts again when the interval
-// of the policy is over.
+// restartDelay is the reason in Nomad's event when a task has used up the attempts of its restart policy and waits for the end of
+// the interval.
 const restartDelay = "Exceeded allowed attempts, applying a delay"
 
-// exhausted reports whether a task of the allocation failed as often as it may, and waits.
+// exhausted reports whether a task of the allocation has used up its restart attempts and waits.
 func exhausted(a *api.AllocationListStub) bool {
 	if a == nil {
 		return false

@@ -16,11 +16,10 @@ import (
 // Policy is what a job may do. It is checked on the parsed job, after all interpolation, and trusts neither the
 // catalogue nor the mutators: what is not known to be harmless is refused.
 type Policy struct {
-	Drivers        []string // allowed task drivers
-	AllowArtifacts bool     // downloads before a task starts
-	AllowIdentity  bool     // a task may see its own Nomad token (tests of isolation need it)
-	Development    bool     // raw_exec and mock_driver may be among Drivers
-	Networks       string   // prefix of the nodes' networks, see Options
+	Drivers       []string // allowed task drivers
+	AllowIdentity bool     // a task may see its own Nomad token (tests of isolation need it)
+	Development   bool     // raw_exec and mock_driver may be among Drivers
+	Networks      string   // prefix of the nodes' networks, see Options
 }
 
 // ProductionPolicy allows containers.

@@ -20,7 +20,7 @@ func (i *inspection) task(t *api.Task) {
 	i.refuseIf(len(t.Secrets) > 0, "secret", "secret blocks run plugins on the node: use a template and the job's own Nomad Variable")
 	i.refuseIf(len(t.ScalingPolicies) > 0, "scaling", "scaling blocks change resources")
 	i.refuseIf(t.Schedule != nil, "schedule", "a task that runs at times is not always there")
-	i.refuseIf(len(t.Artifacts) > 0 && !i.policy.AllowArtifacts, "artifact", "artifacts are downloads that nobody pinned: put the files into the image")
+	i.refuseIf(len(t.Artifacts) > 0, "artifact", "artifacts are downloads that nobody pinned: put the files into the image")
 	if t.Lifecycle != nil {
 		i.refuseIf(t.Lifecycle.Hook != api.TaskLifecycleHookPrestart && t.Lifecycle.Hook != api.TaskLifecycleHookPoststart, "hook",
 			"a %s task runs on after the instance was stopped", t.Lifecycle.Hook)
