@@ -38,7 +38,7 @@ e2e: ## runs the journey on the real parts only
 	@deploy/tools/test -run TestJourney ./cmd/frama
 
 lint: ## checks format, vet, import arrows and style
-	@deploy/tools/get golangci && $(CACHE)/bin/golangci-lint run --build-tags e2e ./...
+	@deploy/tools/get golangci && GOLANGCI_LINT_CACHE=$(CURDIR)/.cache/golangci $(CACHE)/bin/golangci-lint run --build-tags e2e ./...
 
 bench: build tools images ## prints one line per figure, each against a bare way of doing the same
 	@set -o pipefail; go test -tags e2e -count 1 -run '^$$' -timeout 20m -bench . -benchtime 1x ./cmd/frama 2>&1 \
