@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/base64"
+	"math"
 	"strings"
 	"time"
 
@@ -26,14 +27,19 @@ func (s *site) cookieName(name string) string {
 }
 
 func (s *site) setCookie(c *fiber.Ctx, name, value string, until time.Time) {
-	c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/", Expires: until, HTTPOnly: true, Secure: s.Secure,
-		SameSite: fiber.CookieSameSiteLaxMode})
+	cookie := fiber.Cookie{Name: name, Value: value, Path: "/", HTTPOnly: true, Secure: s.Secure, SameSite: fiber.CookieSameSiteLaxMode}
+	if left := until.Sub(s.Now()); left > 0 {
+		cookie.MaxAge = int(math.Ceil(left.Seconds())) // a date would be read by the visitor's clock, which may be wrong
+	} else {
+		cookie.Expires = time.Unix(0, 0)
+	}
+	c.Cookie(&cookie)
 }
 
 // dropCookie makes the browser forget a cookie, if it has it.
 func (s *site) dropCookie(c *fiber.Ctx, name string) {
 	if c.Cookies(name) != "" {
-		s.setCookie(c, name, "", time.Unix(0, 0))
+		s.setCookie(c, name, "", time.Time{})
 	}
 }
 

@@ -203,10 +203,12 @@ func (br *browser) do(method, path, kind, body string) answer {
 	text, err := io.ReadAll(response.Body)
 	must(br.t, err)
 	for _, c := range response.Cookies() {
-		if c.Value == "" || (!c.Expires.IsZero() && c.Expires.Before(br.clock.Now())) {
+		if c.Value == "" {
 			delete(br.cookies, c.Name)
-		} else {
-			br.cookies[c.Name] = c.Value
+			continue
+		}
+		if br.cookies[c.Name] = c.Value; !c.Expires.IsZero() || c.MaxAge <= 0 {
+			br.t.Errorf("%s %s: the life of %s hangs on the visitor's clock: %s", method, path, c.Name, c.Raw)
 		}
 	}
 	if strings.Contains(string(text), "⟦") {
