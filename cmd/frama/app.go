@@ -153,10 +153,14 @@ func (a *app) cluster() (*nomad.Cluster, error) {
 	if n.Development {
 		policy = nomad.DevelopmentPolicy()
 	}
+	firewall, err := a.config.firewall()
+	if err != nil {
+		return nil, err
+	}
 	return nomad.New(nomad.Options{
 		Address: n.Address, Token: nomad.Static(n.Token), Region: n.Region, Namespace: n.Namespace, NodeNamespace: n.NodeNamespace, TLS: n.tls(),
 		Policy: policy, Oversubscribed: a.config.Capacity.OvercommitMemory > 1,
-		Images: a.config.Catalogue.images(), Networks: a.config.Firewall.Prefix,
+		Images: a.config.Catalogue.images(), Networks: firewall.Prefix, Closed: firewall.Closed(),
 	})
 }
 

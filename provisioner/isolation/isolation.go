@@ -153,6 +153,17 @@ func (c Config) bridges(class Class) []string {
 func (c Config) bridge(class Class) string    { return Network(c.Prefix, class) + "0" }
 func (c Config) cniBridge(class Class) string { return Network(c.Prefix, class) + "1" }
 
+// Closed are the addresses that instances do not reach although they are public.
+func (c Config) Closed() []netip.Prefix {
+	var all []netip.Prefix
+	for _, s := range slices.Concat(c.Deny, c.Ingress) {
+		if p, err := network(s); err == nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
 // network reads an address or a network.
 func network(s string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {

@@ -3,6 +3,8 @@ package nomad
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
@@ -33,8 +35,32 @@ func (c *Cluster) checkFirewall(ctx context.Context) Check {
 		check.Detail = detail(err)
 		return check
 	}
-	check.Detail, check.OK = unguarded(stubs, allocs)
+	if check.Detail, check.OK = unguarded(stubs, allocs); !check.OK {
+		return check
+	}
+	if bare := c.exposed(stubs); len(bare) > 0 {
+		check.OK, check.Detail = false, "instances that reach the internet reach other machines of the cluster too, by "+strings.Join(bare, ", ")
+		check.Mend = "name these addresses in firewall.deny, and apply it (docs/operate/firewall.md)"
+	}
 	return check
+}
+
+// exposed are the public addresses of nodes that the firewall does not close. Each node closes its own: one alone needs no more.
+func (c *Cluster) exposed(stubs []*api.NodeListStub) []string {
+	if len(stubs) < 2 {
+		return nil
+	}
+	var bare []string
+	for _, s := range stubs {
+		a, err := netip.ParseAddr(s.Address)
+		if err != nil || !a.Is4() || !a.IsGlobalUnicast() || a.IsPrivate() { // instances have no IPv6
+			continue
+		}
+		if !slices.ContainsFunc(c.options.Closed, func(p netip.Prefix) bool { return p.Contains(a) }) {
+			bare = append(bare, s.Address)
+		}
+	}
+	return bare
 }
 
 // unguarded names the nodes on which no allocation runs.

@@ -1,6 +1,7 @@
 package nomad
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -17,5 +18,16 @@ func TestNodesWithoutFirewallAreNamed(t *testing.T) {
 	}
 	if detail, ok := unguarded(nodes, []*api.AllocationListStub{on("1", "running"), on("2", "running")}); !ok || !strings.Contains(detail, "(2)") {
 		t.Error(detail, ok)
+	}
+}
+
+func TestMachinesThatInstancesReachAreNamed(t *testing.T) {
+	c := &Cluster{options: Options{Closed: []netip.Prefix{netip.MustParsePrefix("192.0.2.8/29")}}}
+	nodes := []*api.NodeListStub{{Address: "192.0.2.9"}, {Address: "10.0.0.1"}, {Address: "198.51.100.1"}, {Address: "2001:db8::1"}, {Address: "127.0.0.1"}}
+	if bare := strings.Join(c.exposed(nodes), " "); bare != "198.51.100.1" {
+		t.Error(bare)
+	}
+	if bare := c.exposed(nodes[2:3]); bare != nil {
+		t.Error("a machine alone:", bare)
 	}
 }

@@ -103,6 +103,9 @@ func (s sighting) health() provisioner.JobHealth {
 	if reason, blocked := s.blocked(); blocked && !running {
 		return answer(provisioner.JobBlocked, reason)
 	}
+	if s.stranded() {
+		return answer(provisioner.JobFailed, joined(s.cause(), "Nomad will not start it again by itself"))
+	}
 	if d != nil && d.Status == api.DeploymentStatusSuccessful && !running {
 		return answer(provisioner.JobPending, joined("it worked and is starting again", s.cause()))
 	}
@@ -144,6 +147,20 @@ func (s sighting) late() *api.AllocationListStub {
 		return nil
 	}
 	return alloc
+}
+
+// stranded reports whether the allocation failed as a whole (its disk or its network was missing) where nothing is rescheduled.
+func (s sighting) stranded() bool {
+	alloc := s.current()
+	if alloc == nil || !wanted(alloc) || alloc.ClientStatus != api.AllocClientStatusFailed || alloc.NextAllocation != "" {
+		return false
+	}
+	for _, group := range s.job.TaskGroups {
+		if r := group.ReschedulePolicy; deref(group.Name) == alloc.TaskGroup && r != nil {
+			return deref(r.Attempts) == 0 && !deref(r.Unlimited)
+		}
+	}
+	return false
 }
 
 // checks returns the newest results of an allocation's checks, none while its node does not know it.

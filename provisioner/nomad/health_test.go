@@ -42,6 +42,12 @@ func TestHealthIsSummarised(t *testing.T) {
 	half := alloc("running", "run", 3, paused.TaskStates["app"].Events...)
 	half.TaskStates["app"].State = "pending"
 	half.TaskStates["other"] = &api.TaskState{State: "running"}
+	group := func(unlimited bool) *api.Job {
+		return &api.Job{ID: job.ID, Version: job.Version, CreateIndex: job.CreateIndex, TaskGroups: []*api.TaskGroup{
+			{Name: ptr("app"), ReschedulePolicy: &api.ReschedulePolicy{Attempts: ptr(0), Unlimited: ptr(unlimited)}}}}
+	}
+	noDisk := alloc("failed", "run", 3, &api.TaskEvent{Type: api.TaskSetupFailure, DisplayMessage: "is its disk mounted?"})
+	noDisk.TaskGroup = "app"
 	cases := map[string]struct {
 		seen  sighting
 		state provisioner.JobState
@@ -50,6 +56,8 @@ func TestHealthIsSummarised(t *testing.T) {
 		"out of tries":              {sighting{job: job, deployment: deployment("running", 3), allocs: list(paused)}, provisioner.JobFailed, "Exit Code: 1"},
 		"out of tries and late":     {sighting{job: job, deployment: deployment("failed", 3), allocs: list(paused)}, provisioner.JobFailed, "Exit Code: 1"},
 		"out of tries, once worked": {sighting{job: job, deployment: deployment("successful", 3), allocs: list(paused)}, provisioner.JobPending, "starting again"},
+		"no disk, once worked":      {sighting{job: group(false), deployment: deployment("successful", 3), allocs: list(noDisk)}, provisioner.JobFailed, "is its disk mounted?"},
+		"no disk, is rescheduled":   {sighting{job: group(true), deployment: deployment("successful", 3), allocs: list(noDisk)}, provisioner.JobPending, "starting again"},
 		"one of two out of tries":   {sighting{job: job, deployment: deployment("successful", 3), allocs: list(half)}, provisioner.JobPending, "Exit Code: 1"},
 		"missing":                   {sighting{}, provisioner.JobMissing, "not registered"},
 		"stopped":                   {sighting{job: &api.Job{Stop: ptr(true)}}, provisioner.JobMissing, "stopped"},

@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +38,8 @@ type Options struct {
 	Namespace string                 // "frama" when empty
 	// Networks is the prefix of the nodes' networks, isolation.DefaultPrefix when empty.
 	Networks string
+	// Closed are public addresses that the nodes' firewall closes to instances.
+	Closed []netip.Prefix
 	// NodeNamespace is that of the volume plugin, "frama-node" when empty.
 	NodeNamespace string
 	TLS           TLS

@@ -539,7 +539,21 @@ func (l *limited) reboots(t *testing.T, w *writer) {
 	if err != nil {
 		t.Error(err)
 	}
-	time.Sleep(3 * time.Second) // Nomad tries meanwhile
+	version, err := l.cluster.serverVersion(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := !older(version, disconnectVersion) // tries again by itself
+	err = until(30*time.Second, func() error {  // Nomad tries meanwhile
+		health, err := l.cluster.JobHealth(t.Context(), w.j.ID)
+		if err == nil && (health.State == provisioner.JobHealthy || !strings.Contains(health.Reason, "is its disk mounted?") || health.State != provisioner.JobFailed && !later) {
+			err = fmt.Errorf("without the disk: %+v", health)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 	if made, err := os.ReadDir(l.options.Volumes); err != nil || len(made) > 0 {
 		t.Fatalf("something was made in place of the missing disk: %v %v", made, err)
 	}
@@ -549,7 +563,7 @@ func (l *limited) reboots(t *testing.T, w *writer) {
 	if err := until(60*time.Second, func() error { return l.cluster.EnsureVolume(t.Context(), w.v) }); err != nil {
 		t.Fatal(err)
 	}
-	// Servers before 1.8 leave it failed, later ones would try again by themselves: registering it afresh is right for both.
+	// Registering it afresh is right for both.
 	if err := l.cluster.RemoveJob(t.Context(), w.j.ID, w.j.InstanceID); err != nil {
 		t.Fatal(err)
 	}

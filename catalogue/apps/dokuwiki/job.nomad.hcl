@@ -1,7 +1,7 @@
 # DokuWiki in production: upstream's image, with pages, pictures, accounts and settings on the volume.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
+#   nomad job run -var job_id=… -var url=https://… -var port=20000 -var ingress=… -var volume=… job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -16,6 +16,10 @@ variable "port" {
 }
 
 variable "volume" {
+  type = string
+}
+
+variable "ingress" {
   type = string
 }
 
@@ -163,6 +167,10 @@ job "dokuwiki" {
         destination = "local/apache.conf"
         perms       = "0444"
         data        = <<-EOT
+          <IfModule remoteip_module>
+            RemoteIPHeader X-Forwarded-For
+            RemoteIPInternalProxy ${var.ingress}
+          </IfModule>
           <IfModule mpm_prefork_module>
             StartServers 2
             MinSpareServers 2

@@ -71,13 +71,9 @@ job "piwigo" {
       driver = "docker"
 
       config {
-        image = "docker.io/piwigo/piwigo:16.4.0a"
-        ports = ["http"]
-
-        # The image's own hook, run as root before anything serves.
-        entrypoint = [
-          "sh", "-c", "mkdir -p /usr/local/bin/scripts && cp /local/user.sh /usr/local/bin/scripts/user.sh && exec /init",
-        ]
+        image      = "docker.io/piwigo/piwigo:16.4.0a"
+        ports      = ["http"]
+        entrypoint = ["sh", "/local/start.sh"]
       }
 
       volume_mount {
@@ -89,6 +85,23 @@ job "piwigo" {
         TZ         = "Europe/Paris"
         PIWIGO_UID = "1000"
         PIWIGO_GID = "1000"
+      }
+
+      # The image copies its code to the volume unless include/constants.php there says that it is done: a copy that was
+      # interrupted begins again. user.sh is the image's own hook, run as root after the copy and before anything serves.
+      template {
+        destination = "local/start.sh"
+        data        = <<-EOT
+          set -eu
+          unfinished=/var/www/html/piwigo/.unfinished
+          if [ -e "$unfinished" ]; then
+            rm -f /var/www/html/piwigo/include/constants.php
+          fi
+          touch "$unfinished"
+          mkdir -p /usr/local/bin/scripts
+          cp /local/user.sh /usr/local/bin/scripts/user.sh
+          exec /init
+        EOT
       }
 
       # Settings that belong to the host are written at each start, over what is on the volume: addresses and passwords
@@ -107,6 +120,7 @@ job "piwigo" {
           if [ -s database.inc.php ]; then
             put database.inc.php
           fi
+          rm -f ../../.unfinished
         EOT
       }
 

@@ -2,7 +2,7 @@
 # and settings are in a PostgreSQL database of its own, so that it has no volume.
 #
 # frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
-#   nomad job run -var job_id=… -var port=20000 job.nomad.hcl
+#   nomad job run -var job_id=… -var port=20000 -var ingress=… job.nomad.hcl
 
 variable "job_id" {
   type = string
@@ -10,6 +10,10 @@ variable "job_id" {
 
 variable "port" {
   type = number
+}
+
+variable "ingress" {
+  type = string
 }
 
 variable "cpu" {
@@ -133,6 +137,7 @@ job "roundcube" {
         data        = <<-EOT
           <?php
           $config['use_https'] = true;
+          $config['proxy_whitelist'] = explode(' ', '${var.ingress}');
           $config['session_samesite'] = 'Lax';
           $config['useragent'] = 'Webmail';
           $config['enable_spellcheck'] = false;
@@ -156,6 +161,10 @@ job "roundcube" {
         destination = "local/apache.conf"
         perms       = "0444"
         data        = <<-EOT
+          <IfModule remoteip_module>
+            RemoteIPHeader X-Forwarded-For
+            RemoteIPInternalProxy ${var.ingress}
+          </IfModule>
           <IfModule mpm_prefork_module>
             StartServers 2
             MinSpareServers 2
