@@ -60,8 +60,12 @@ func (w *window) run(actions ...chromedp.Action[chromedp.Void]) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, 90*time.Second)
 	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
-		w.t.Fatalf("in Chromium, at %s: %v\n%s", w.eval("location.href"), err, w.eval("document.body.innerText"))
+	err := chromedp.Do(ctx, actions...)
+	for err != nil && strings.Contains(err.Error(), "ERR_NETWORK_CHANGED") { // a container's interface came or went
+		err = chromedp.Do(ctx, actions...)
+	}
+	if err != nil {
+		w.t.Fatalf("in Chromium, at %s: %v\n%s", w.eval("location.href"), err, w.eval("String(document.body?.innerText)"))
 	}
 }
 
