@@ -1,5 +1,5 @@
 # The kinds of applications, in the order people see them. A kind's id is part of host names: <space>-<kind>.<platform>.
-# A host adds a kind, or changes its words, in kinds.hcl of a folder of its own (catalogue.dirs).
+# To add a kind or change its titles, a host writes kinds.hcl in a folder of its own (catalogue.dirs).
 
 kind "cloud" {
   core = true
@@ -248,7 +248,7 @@ kind "devices" {
   }
 }
 
-# An engine that clouds use: no association asks for it.
+# An engine that clouds use; associations cannot request it.
 kind "office" {
   offered = false
   title {

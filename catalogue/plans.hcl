@@ -1,29 +1,29 @@
-# The plans a host offers, the smallest first. Accounts are people, storage is MiB; both hold for a whole space.
-# A host changes a plan, or adds one, in plans.hcl of a folder of its own (catalogue.dirs), raises its version, looks at what
-# that would do with `frama plan diff`, and puts it in force with `frama plan apply`.
+# The plans that a host offers, the smallest first. Accounts are people, storage is MiB; both limit the whole space.
+# To change or add a plan, a host writes plans.hcl in a folder of its own (catalogue.dirs), raises the version, previews the
+# effect with `frama plan diff`, and puts the plan in force with `frama plan apply`.
 #
-# All that a plan can say:
+# All keys of a plan:
 #
 #   plan "village" {
 #     version  = 3            # raised with each change
 #     accounts = 20           # 0 for no limit
 #     storage  = 20480
-#     like     = "standard"   # applications reserve for it what they reserve for that plan
+#     like     = "standard"   # applications reserve the sizes of that plan
 #
 #     limit "pads" {          # objects of one kind, over all applications
 #       most = 500
 #     }
-#     threshold "notice" {    # what the plan does not name stays: notice 80, warning 95, full 100, over 150
+#     threshold "notice" {    # defaults: notice 80, warning 95, full 100, over 150
 #       at = 70               # percent of each limit
 #     }
 #     threshold "full" {
 #       at    = 100
-#       stops = true          # growth: reading, deleting and exporting never are
-#       grace = "30d"         # after so long; 14d when the plan does not name full
+#       stops = true          # read-only: reading, deleting and exporting still work
+#       grace = "30d"         # grace period; the default threshold has 14d
 #     }
-#     retention "pads" {      # off unless it is written: content that nobody changed for long is exported and removed
+#     retention "pads" {      # off by default: content unchanged for long is exported and removed
 #       unused   = "730d"
-#       announce = "30d"      # the association knows so long before
+#       announce = "30d"      # the association is told that long before
 #     }
 #     title { … }             # as below
 #     description { … }

@@ -1,27 +1,27 @@
-# What frama's own token may do on a Nomad cluster, and nothing else. Made once by an administrator:
+# The ACL policy of frama's own token. An administrator creates it once:
 #
 #   nomad namespace apply frama
 #   nomad namespace apply frama-node
 #   nomad acl policy apply -description "frama" frama frama.policy.hcl
 #   nomad acl token create -name frama -policy frama
 #
-# frama doctor says which of these is missing. For other namespaces than these, change the names below.
+# frama doctor names missing rights. For other namespaces, change the names below.
 
 namespace "frama" {
   capabilities = [
     "list-jobs",
     "parse-job",
     "read-job",
-    "submit-job", # also plans
-    "alloc-exec", # the first settings of a fresh application, made inside of it, and how much it uses
+    "submit-job", # includes planning
+    "alloc-exec", # first settings of a new application, and measuring its usage
     "csi-list-volume",
     "csi-read-volume",
-    "csi-write-volume", # registers and deregisters, which makes and removes nothing on a disk
-    "csi-mount-volume", # submits jobs with volumes
+    "csi-write-volume", # register and deregister, which changes nothing on disk
+    "csi-mount-volume", # submit jobs with volumes
   ]
 
-  # Secrets of the instances. Each job reads its own with its workload identity; frama must read them to write only
-  # what differs.
+  # Secrets of the instances. Each job reads its own with its workload identity; frama reads them in order to write only
+  # differences.
   variables {
     path "nomad/jobs/*" {
       capabilities = ["list", "read", "write", "destroy"]
@@ -29,8 +29,8 @@ namespace "frama" {
   }
 }
 
-# Where the jobs of each machine run, the volume plugin first: frama makes, resizes and removes volumes by commands in its task. Whoever may
-# do that is root on every node.
+# The jobs of each machine. frama creates, resizes and removes volumes by commands in the volume plugin's task. This right is
+# equivalent to root on every node.
 namespace "frama-node" {
   capabilities = [
     "read-job",
@@ -39,17 +39,17 @@ namespace "frama-node" {
   ]
 }
 
-# Whether the volume plugin is healthy.
+# Health of the volume plugin.
 plugin {
   policy = "read"
 }
 
-# Where there is room.
+# Resources of the nodes.
 node {
   policy = "read"
 }
 
-# Whether jobs may use more memory than they ask for: capacity.overcommit_memory needs it. And the version of the servers.
+# Memory oversubscription, which capacity.overcommit_memory needs, and the version of the servers.
 operator {
   policy = "read"
 }

@@ -1,5 +1,5 @@
-# A Nomad client that runs instances: /etc/nomad.d/client.hcl on each machine of the cluster with Docker. Where the machine is
-# a server as well, server.hcl says the first part too, and the same.
+# A Nomad client that runs instances: /etc/nomad.d/client.hcl on each machine of the cluster with Docker. If the machine is
+# also a server, server.hcl repeats the first part with the same values.
 
 datacenter = "dc1"
 data_dir   = "/opt/nomad/data"
@@ -17,22 +17,22 @@ client {
   enabled = true
   servers = ["127.0.0.1:4647"] # all servers of the cluster
 
-  # Ports that Nomad gives to jobs by itself. Those of instances, ports.min to ports.max of frama (10000 to 19999), must lie
-  # outside, and both outside of the kernel's own (net.ipv4.ip_local_port_range, 32768 to 60999).
+  # Nomad's dynamic ports. The ports of instances (ports.min to ports.max of frama, 10000 to 19999) must lie outside this range,
+  # and both outside the kernel's ephemeral range (net.ipv4.ip_local_port_range, 32768 to 60999).
   min_dynamic_port = 20000
   max_dynamic_port = 32000
 
-  # An application asks for up to 4 minutes to write what it holds; without this it is killed after 30 seconds.
+  # Applications need up to 4 minutes to flush their data; by default they are killed after 30 seconds.
   max_kill_timeout = "5m"
 
-  # For the machine itself: the system, the engine and Nomad. More where databases run on it as well.
+  # For the system, the engine and Nomad. Reserve more if databases run on this machine.
   reserved {
     cpu    = 500  # MHz
     memory = 1024 # MiB
     disk   = 4096 # MiB
   }
 
-  # Applications whose tasks share a network need the plugins of the package containernetworking-plugins.
+  # Applications whose tasks share a network need the package containernetworking-plugins.
   cni_path       = "/usr/lib/cni"
   cni_config_dir = "/opt/cni/config"
 }
@@ -40,18 +40,18 @@ client {
 plugin "docker" {
   config {
     allow_privileged = false
-    pids_limit       = 4096 # the most that a container may ask for; frama gives each 1024
+    pids_limit       = 4096 # maximum per container; frama sets 1024
 
-    # No folder of the machine in a container. What instances keep comes by volumes of frama's own.
+    # No bind mounts: instances store their data on frama's volumes.
     volumes {
       enabled = false
     }
 
     gc {
-      image     = false # an image that nobody uses for 3 minutes would be pulled again. Weekly: docker image prune
+      image     = false # else images unused for 3 minutes are removed and pulled again. Weekly: docker image prune
       container = true
 
-      # Another agent's containers on the same engine are not ours to remove.
+      # Do not remove containers of another agent on the same engine.
       dangling_containers {
         enabled = false
       }
@@ -59,8 +59,8 @@ plugin "docker" {
   }
 }
 
-# Only for frama's own jobs of each machine, in the namespace frama-node: volumes and firewall. The policy of frama's token
-# lets nobody submit jobs there, and frama refuses it to instances.
+# Only for frama's own jobs on each machine, in the namespace frama-node: volumes and firewall. frama's token cannot submit
+# jobs there, and frama's policy refuses raw_exec to instances.
 plugin "raw_exec" {
   config {
     enabled = true

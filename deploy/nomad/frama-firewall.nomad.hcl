@@ -1,15 +1,15 @@
-# The firewall of instances, on every machine of the cluster. An administrator registers it, and again whenever frama's
-# configuration of backing servers, ingress nodes or [firewall] changes (docs/operate/firewall.md):
+# The firewall of instances, on every machine of the cluster. An administrator registers it, and registers it again whenever
+# backing servers, ingress nodes or [firewall] change in frama's configuration (docs/operate/firewall.md):
 #
 #   nomad namespace apply frama-node
 #   nomad job run -var config="$(frama firewall config)" frama-firewall.nomad.hcl
 #
-# raw_exec must be enabled on the clients: rules are made as root, with nft (package nftables). Nobody but administrators may
+# raw_exec must be enabled on the clients: the job sets rules as root, with nft (package nftables). Only administrators may
 # submit jobs in this namespace.
 
 variable "config" {
   type        = string
-  description = "what frama firewall config prints"
+  description = "output of frama firewall config"
 }
 
 variable "frama" {

@@ -1,22 +1,22 @@
-# frama's volume plugin, on every machine of the cluster. An administrator registers it once, in a namespace of its own that
-# frama may run commands in (docs/operate/volumes.md):
+# frama's volume plugin, on every machine of the cluster. An administrator registers it once, in a namespace of its own in
+# which frama can run commands (docs/operate/volumes.md):
 #
 #   nomad namespace apply frama-node
 #   nomad job run -var folder=/srv/volumes frama-volumes.nomad.hcl
 #
-# raw_exec must be enabled on the clients: the plugin mounts folders, as root. Its namespace is for frama's jobs of each machine
-# alone, and nobody but administrators may submit jobs there.
+# raw_exec must be enabled on the clients: the plugin mounts folders as root. The namespace is only for frama's jobs on each
+# machine, and only administrators may submit jobs there.
 
 variable "folder" {
   type        = string
   default     = "/srv/volumes"
-  description = "folder of the volumes; $${meta.…} where machines differ"
+  description = "folder of the volumes; $${meta.…} if machines differ"
 }
 
 variable "plain" {
   type        = bool
   default     = false
-  description = "volumes without limits, where the file system keeps none"
+  description = "volumes without limits, for file systems without quotas"
 }
 
 variable "frama" {
@@ -64,7 +64,7 @@ job "frama-volumes" {
         args    = ["volume", "serve"]
       }
 
-      # Also for the commands that frama runs in this task.
+      # The commands that frama runs in this task read these too.
       env {
         FRAMA_VOLUME_FOLDER = var.folder
         FRAMA_VOLUME_PLAIN  = var.plain

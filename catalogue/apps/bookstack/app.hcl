@@ -58,13 +58,13 @@ volume {
   gid = 1000
 }
 
-# Kept by the application itself from the setup on: another value here would fit nothing.
+# The application stores it at setup: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
 }
 
-# Encrypts what BookStack keeps of two-factor keys, and signs cookies.
+# Encrypts two-factor keys and signs cookies.
 secret "app_key" {
   length = 32
   kind   = "permanent"
@@ -75,7 +75,7 @@ value "title" {
   from = "association"
 }
 
-# The first administrator, who sets a password of their own by "forgotten password".
+# The first administrator, who sets a password with "forgotten password".
 value "admin_email" {
   from = "email"
 }
@@ -84,7 +84,7 @@ value "language" {
   from = "language"
 }
 
-# Takes over the default administrator, whose password everybody knows. Status 2: that was done before.
+# Takes over the default administrator, whose password is public. Status 2: done before.
 setup "admin" {
   task = "bookstack"
   command = ["sh", "-c", <<-EOT
@@ -155,7 +155,7 @@ usage "pages" {
   query = "select count(*) from entities where type = 'page' and deleted_at is null"
 }
 
-# To sign in.
+# For signing in.
 enforce {
   writes = ["/login", "/logout", "/password/", "/mfa/"]
 }

@@ -1,7 +1,7 @@
-# BookStack in production: linuxserver.io's image (upstream publishes none), its pages in a MySQL or MariaDB database of
-# its own, its files on the volume.
+# BookStack in production: linuxserver.io's image (upstream publishes none), its pages in a MySQL or MariaDB database,
+# its files on the volume.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
@@ -43,7 +43,7 @@ job "bookstack" {
   id   = "${var.job_id}"
   type = "service"
 
-  # The first start makes the database: longer than Nomad would wait.
+  # The first start creates the database, which takes longer than Nomad's default deadline.
   update {
     healthy_deadline  = "10m"
     progress_deadline = "15m"
@@ -102,7 +102,7 @@ job "bookstack" {
         MAIL_DRIVER               = "smtp"
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"

@@ -28,7 +28,7 @@ unverified = [
 
 tenancy   = "shared"
 first_url = "/hosting/capabilities"
-backup    = "none" # documents stay in the clouds
+backup    = "none" # documents are stored in the clouds
 upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
@@ -48,7 +48,7 @@ image "collabora" {
   reference = "docker.io/collabora/code:26.04.3.2.1"
 }
 
-# It keeps nothing: both convert a text, which takes all that editing takes.
+# It stores nothing, so both checks convert a text, which uses the same parts as editing.
 check "write" {
   request "convert" {
     method       = "POST"

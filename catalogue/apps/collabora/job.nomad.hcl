@@ -1,9 +1,9 @@
-# Collabora Online in production: the upstream development edition, one for all clouds of the platform. It keeps nothing,
-# so that it has no volume.
+# Collabora Online in production: the upstream development edition, one for all clouds of the platform. It stores
+# nothing and has no volume.
 #
-# Documents are edited in processes of their own. The rights that Docker gives by default suffice for that as long as
-# their files are copied (mount_jail_tree=false): mounting them would take a right over the node.
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# Each document is edited in its own process. Docker's default capabilities suffice if files are copied
+# (mount_jail_tree=false); mounting them would need a capability over the node.
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var host=office.example.org -var port=20000 job.nomad.hcl
 
 variable "job_id" {
@@ -34,8 +34,8 @@ variable "memory_max" {
 }
 
 locals {
-  # Whose documents it opens: every host name of the platform (for office.example.org, all that end in .example.org), as
-  # a regular expression. A list of clouds would mean a restart, under people's hands, for each new one.
+  # Hosts whose documents it opens, as a regular expression: all host names of the platform (for office.example.org, all
+  # that end in .example.org). A list of clouds would need a restart for each new one, while people edit.
   platform = join("\\.", slice(split(".", var.host), 1, length(split(".", var.host))))
 }
 
@@ -81,10 +81,10 @@ job "collabora" {
         aliasgroup1       = "https://.*\\.${local.platform}:443"
         server_name       = var.host
         dictionaries      = "fr_FR en_GB en_US de_DE es_ES it nl pt_PT"
-        DONT_GEN_SSL_CERT = "true" # the ingress speaks https
+        DONT_GEN_SSL_CERT = "true" # TLS ends at the ingress
 
-        # No console (it would need a password, and shows names of documents), no calls to third parties, no names of
-        # people or documents in the logs.
+        # No console (it needs a password, and shows names of documents), no calls to third parties, no names of people
+        # or documents in the logs.
         extra_params = join(" ", [
           "--o:ssl.enable=false",
           "--o:ssl.termination=true",
@@ -104,7 +104,7 @@ job "collabora" {
         memory_max = var.memory_max
       }
 
-      # Open documents are saved to their clouds first.
+      # Open documents are first saved to their clouds.
       kill_timeout = "2m"
     }
   }

@@ -80,7 +80,7 @@ check "read" {
     path     = "/{object}"
     contains = "Essai {object}"
   }
-  # Only who signed in may write.
+  # Only signed-in users may write.
   request "form of another page" {
     path  = "/{object}-2?do=edit"
     lacks = "name=\"do[save]\""
@@ -99,7 +99,7 @@ usage "pages" {
   command = ["sh", "-c", "find /storage/data/pages -name '*.txt' | wc -l"]
 }
 
-# Of the user "admin". The application keeps it from the first start on: another value here would fit nothing.
+# Password of the user "admin". The application stores it at its first start: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"

@@ -1,6 +1,6 @@
 # DokuWiki in production: upstream's image, with pages, pictures, accounts and settings on the volume.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var url=https://… -var port=20000 -var ingress=… -var volume=… job.nomad.hcl
 
 variable "job_id" {
@@ -88,8 +88,8 @@ job "dokuwiki" {
         PHP_TIMEZONE    = "Europe/Paris"
       }
 
-      # What belongs to the host is written at each start; accounts and rights once, each by one rename, in the place of
-      # upstream's installer.
+      # Replaces upstream's installer. The host's settings are written at each start; accounts and permissions once,
+      # each with an atomic rename.
       template {
         destination = "local/start.sh"
         data        = <<-EOT
@@ -109,7 +109,7 @@ job "dokuwiki" {
         EOT
       }
 
-      # Base64, so that no character of a name means anything to PHP.
+      # Base64, so that PHP interprets no character of a name.
       template {
         destination = "secrets/settings.php"
         data        = <<-EOT
@@ -141,7 +141,7 @@ job "dokuwiki" {
         EOT
       }
 
-      # Those that ask upstream's servers.
+      # Features that contact upstream's servers.
       template {
         destination = "local/plugins.php"
         data        = <<-EOT
@@ -152,7 +152,7 @@ job "dokuwiki" {
         EOT
       }
 
-      # Everybody reads, who has an account writes and uploads.
+      # Everybody can read; users with an account can write and upload.
       template {
         destination = "local/rights"
         data        = <<-EOT
@@ -162,7 +162,7 @@ job "dokuwiki" {
         EOT
       }
 
-      # Each of Apache's processes may take some 32 MiB: no more of them than fit.
+      # An Apache process takes up to 32 MiB: limit their number to what fits.
       template {
         destination = "local/apache.conf"
         perms       = "0444"

@@ -31,12 +31,12 @@ unverified = [
   "Upstream's image was not pulled here: settings and API were read in the sources of 0.20260717.0; the job runs with 0.20200127.0 (deploy/images/ethercalc).",
 ]
 
-tenancy   = "instance" # one flat list of sheets, and an address gives the right to edit
+tenancy   = "instance" # one flat list of sheets, and a sheet's address gives the right to edit it
 first_url = "/"
 backup    = "stop+files" # many SQLite files: a live copy is not consistent
 upgrade   = "auto-on-start"
 suspend   = "app-read-only" # ETHERCALC_KEY makes plain links read-only
-quota     = "ingress" # the key does not guard what is put by HTTP, and who adds /edit to an address gets it
+quota     = "ingress" # the key does not protect HTTP writes, and adding /edit to an address reveals it
 
 egress = "none"
 
@@ -74,7 +74,7 @@ check "read" {
   }
 }
 
-# One file a sheet, named by its hexadecimal identifier; metadata.sqlite is none.
+# One file per sheet, named by its hexadecimal identifier; metadata.sqlite does not count.
 usage "sheets" {
   from    = "files"
   pattern = "do/ethercalc-roomdo-v1/[0-9a-f]*.sqlite"

@@ -1,7 +1,8 @@
-# EtherCalc in production: the image of the 2026 rewrite (no Redis, one SQLite file a sheet).
+# EtherCalc in production: the image of the 2026 rewrite (no Redis, one SQLite file per sheet).
 #
-# Two processes on one volume corrupt sheets: one allocation, and frama's update block stops it before the next starts.
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# Two processes on one volume corrupt sheets: there is one allocation, and frama's update block stops it before the next
+# one starts.
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20001 -var volume=… job.nomad.hcl
 
 variable "job_id" {
@@ -86,7 +87,7 @@ job "ethercalc" {
       env {
         ETHERCALC_HOST               = "0.0.0.0"
         ETHERCALC_PORT               = "8000"
-        ETHERCALC_DISABLE_ROOM_INDEX = "1" # nobody lists the sheets of others
+        ETHERCALC_DISABLE_ROOM_INDEX = "1" # sheets cannot be listed
       }
 
       resources {

@@ -26,18 +26,18 @@ unverified = [
   "Upstream's image was not pulled here: its settings, options and API were read in the sources of 3.3.1; the job runs with 1.8.14 (deploy/images/etherpad).",
 ]
 
-tenancy   = "instance" # one flat list of pads, and an address gives the right to edit
+tenancy   = "instance" # one flat list of pads, and a pad's address gives the right to edit it
 first_url = "/"
 backup    = "dump" # everything is in one table; the keys below are in frama's backup
 upgrade   = "auto-on-start"
-suspend   = "proxy"      # no mode of its own closes a whole instance
-quota     = "app-create" # EDIT_ONLY: pads are made by its API alone
+suspend   = "proxy"      # no built-in mode closes a whole instance
+quota     = "app-create" # EDIT_ONLY: only the API creates pads
 
 egress = "none"
 
 version = "3.3.1"
 tasks   = ["etherpad"]
-needs   = ["postgres"] # the built-in file database is never for production
+needs   = ["postgres"] # upstream's file database is not for production
 
 health {
   path   = "/health"
@@ -53,7 +53,8 @@ image "etherpad" {
   reference = "docker.io/etherpad/etherpad:3.3.1"
 }
 
-# The API answers 200 to what it understood; whether it did it is in the answer's code. 1.2.15 is spoken by 1.8.14 and 3.x.
+# The API answers 200 to every call it understands; the JSON field code has the result. 1.8.14 and 3.x support API
+# 1.2.15.
 check "write" {
   request "pad" {
     method       = "POST"
@@ -78,7 +79,7 @@ check "read" {
   }
 }
 
-# The key is taken, and the database answers.
+# The API key is accepted, and the database answers.
 check "opening" {
   request "pads" {
     method       = "POST"
@@ -89,13 +90,13 @@ check "opening" {
   }
 }
 
-# A pad is one record under this key, and more under longer ones.
+# A pad is one record under this key, plus records under longer keys.
 usage "pads" {
   from  = "sql"
   query = "SELECT count(*) FROM store WHERE key ~ '^pad:[^:]+$'"
 }
 
-# No new pads: those there are can be read and written. It restarts to learn so.
+# No new pads; existing pads can be read and edited. Etherpad reads the setting at its start.
 enforce {
   setting = "edit_only"
 }
@@ -147,7 +148,7 @@ secret "session_key" {
   kind   = "permanent"
 }
 
-# Clients of its own sign-in service, which has default secrets otherwise.
+# OAuth clients of Etherpad's sign-in service, which would have default secrets.
 secret "admin_client_secret" {
   length = 32
   kind   = "rotatable"

@@ -1,6 +1,6 @@
 # Etherpad in production: the upstream image, its pads in a PostgreSQL database of its own.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
 
 variable "job_id" {
@@ -70,8 +70,8 @@ job "etherpad" {
         image = "docker.io/etherpad/etherpad:3.3.1"
         ports = ["http"]
 
-        # The image's own command with files of ours. Without keys each start would make new ones, beside the code. What
-        # credentials.json says wins over the image's settings.
+        # The image's own command, with the job's files. Without key files, each start would create new ones beside the
+        # code. credentials.json overrides the image's settings.
         command = "sh"
         args = ["-c", <<-EOT
           cd /opt/etherpad-lite/src && exec node --require tsx/cjs node/server.ts \
@@ -96,13 +96,13 @@ job "etherpad" {
         COOKIE_SAME_SITE      = "Lax"
         DB_TYPE               = "postgres"
         AUTHENTICATION_METHOD = "apikey"
-        ENABLE_METRICS        = "false" # /stats is open to all otherwise
+        ENABLE_METRICS        = "false" # else /stats is public
         IP_LOGGING            = "anonymous"
         IMPORT_MAX_FILE_SIZE  = "10485760"
         DEFAULT_PAD_TEXT      = " " # must not be empty
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -111,7 +111,7 @@ job "etherpad" {
         EOT
       }
 
-      # What people typed and every secret: quoted as JSON, which the reader of such files understands.
+      # User input and secrets are quoted as JSON, which env files accept.
       template {
         destination = "secrets/etherpad.env"
         env         = true
@@ -134,7 +134,7 @@ job "etherpad" {
         EOT
       }
 
-      # No calls to its makers or to GitHub: frama decides about versions. 3.3.1 has no environment variables for these.
+      # No calls to upstream or GitHub: frama manages versions. 3.3.1 has no environment variables for these.
       template {
         destination = "secrets/credentials.json"
         perms       = "0444"

@@ -25,7 +25,7 @@ unverified = [
 
 tenancy   = "instance" # administrators see every account and every private repository
 first_url = "/"
-backup    = "quiesce+dump+files" # a repository that changes while it is copied may be broken in the copy
+backup    = "quiesce+dump+files" # a repository that changes during the copy can be corrupt in it
 upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "app-account"
@@ -54,19 +54,19 @@ volume {
   gid = 1000
 }
 
-# Kept by the application itself from the setup on: another value here would fit nothing.
+# The application stores it at setup: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
 }
 
-# Encrypts what Forgejo keeps of two-factor keys, mirrors and webhooks.
+# Encrypts two-factor keys and the credentials of mirrors and webhooks.
 secret "secret_key" {
   length = 64
   kind   = "permanent"
 }
 
-# The hooks of git call the server with it.
+# Git hooks authenticate to the server with it.
 secret "internal_token" {
   length = 96
   kind   = "rotatable"
@@ -84,7 +84,7 @@ value "language" {
   from = "language"
 }
 
-# The password goes by the environment of the container; the words of this command are its name only.
+# The password is in the container's environment; the command's arguments only name the variable.
 setup "admin" {
   task = "forgejo"
   command = ["sh", "-c", <<-EOT
@@ -125,10 +125,10 @@ usage "repositories" {
   query = "select count(*) from repository"
 }
 
-# Every account is over its quota: cloning, deleting and signing in go on, pushes and uploads do not.
+# Puts every account over its quota: cloning, deleting and signing in still work, pushes and uploads do not.
 enforce {
   setting = "quota_stopped"
-  writes  = ["/user/login", "/user/two_factor"] # should that fail
+  writes  = ["/user/login", "/user/two_factor"] # if the command fails
 }
 
 plan "starter" {

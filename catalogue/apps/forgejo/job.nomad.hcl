@@ -1,8 +1,8 @@
-# Forgejo in production: the upstream image without root, accounts and issues in PostgreSQL, repositories on the volume.
+# Forgejo in production: the upstream rootless image, accounts and issues in PostgreSQL, repositories on the volume.
 #
-# Git goes over https only: a port for ssh would be one that every instance of the node wants.
+# Git over https only: ssh would need a port that every instance on the node competes for.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
@@ -49,7 +49,7 @@ variable "plan" {
   default = "starter"
 }
 
-# What one account, or one organisation, may keep. A plan that the host added gets what the middle one gets.
+# Quota of an account or organisation. Plans that the host added use the middle value.
 locals {
   quota = lookup({ starter = "500M", standard = "1G", large = "5G" }, var.plan, "1G")
 }
@@ -58,7 +58,7 @@ job "forgejo" {
   id   = "${var.job_id}"
   type = "service"
 
-  # The first start makes the database: longer than Nomad would wait.
+  # The first start creates the database, which takes longer than Nomad's default deadline.
   update {
     healthy_deadline  = "10m"
     progress_deadline = "15m"
@@ -97,7 +97,7 @@ job "forgejo" {
         ports = ["http"]
       }
 
-      # Repositories, attachments, and app.ini with the keys that Forgejo makes itself (OAuth, LFS).
+      # Repositories, attachments, and app.ini with keys that Forgejo generates (OAuth, LFS).
       volume_mount {
         volume      = "data"
         destination = "/var/lib/gitea"
@@ -113,7 +113,7 @@ job "forgejo" {
         FORGEJO__server__OFFLINE_MODE                    = "true" # no avatars from third parties
         FORGEJO__server__LFS_START_SERVER                = "true"
         FORGEJO__database__DB_TYPE                       = "postgres"
-        FORGEJO__security__INSTALL_LOCK                  = "true" # nobody gets the page that makes the first administrator
+        FORGEJO__security__INSTALL_LOCK                  = "true" # disables the page that creates the first administrator
         FORGEJO__security__REVERSE_PROXY_LIMIT           = "1"
         FORGEJO__security__REVERSE_PROXY_TRUSTED_PROXIES = replace(var.ingress, " ", ",")
         FORGEJO__service__DISABLE_REGISTRATION           = "true"
@@ -126,13 +126,13 @@ job "forgejo" {
         FORGEJO__log__MODE                               = "console"
         FORGEJO__log__LEVEL                              = "warn"
         FORGEJO__actions__ENABLED                        = "false" # there are no runners
-        FORGEJO__cron_0X2E_update_checker__ENABLED       = "false" # frama decides about versions
+        FORGEJO__cron_0X2E_update_checker__ENABLED       = "false" # frama manages versions
         FORGEJO__repository__DEFAULT_PRIVATE             = "last"
         FORGEJO__quota__ENABLED                          = "true"
         FORGEJO__mailer__ENABLED                         = "true"
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -176,7 +176,7 @@ job "forgejo" {
         memory_max = var.memory_max
       }
 
-      kill_timeout = "60s" # pushes under way
+      kill_timeout = "60s" # for pushes in progress
     }
   }
 }

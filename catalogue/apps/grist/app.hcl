@@ -1,6 +1,6 @@
 name   = "grist"
 kind   = "calcs"
-status = "beta" # without single sign-on there is one account, the contact's; all others work by links
+status = "beta" # without single sign-on only the contact has an account; all others work by links
 
 title {
   fr = "Grist"
@@ -30,10 +30,10 @@ unverified = [
 
 tenancy   = "instance"
 first_url = "/"
-backup    = "stop+files" # SQLite files, the list of documents among them
+backup    = "stop+files" # SQLite files, including the list of documents
 upgrade   = "auto-on-start"
 suspend   = "proxy"
-quota     = "ingress" # its own limits are for a site's products, not for bytes
+quota     = "ingress" # its own limits depend on its product plans, not on bytes
 
 egress       = "none"
 capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SYS_CHROOT"]
@@ -51,12 +51,12 @@ volume {
   gid = 1001
 }
 
-# The oss image is the free part alone; gristlabs/grist also holds code that is not free.
+# The oss image contains only the free part; gristlabs/grist also contains non-free code.
 image "grist" {
   reference = "docker.io/gristlabs/grist-oss:1.7.17"
 }
 
-# A document with a table and a row: the second and third request start the sandbox.
+# Creates a document with a table and a row; the second and third request start the sandbox.
 check "write" {
   request "workspaces" {
     path    = "/api/orgs/current/workspaces"
@@ -100,7 +100,7 @@ check "read" {
   }
 }
 
-# The database is made, and the key of the first account is taken.
+# The database exists, and the first account's key is accepted.
 check "opening" {
   request "workspaces" {
     path    = "/api/orgs/current/workspaces"
@@ -128,7 +128,7 @@ secret "session_secret" {
   kind   = "permanent"
 }
 
-# Part of a header's name that nobody may guess: see the job.
+# An unguessable part of a header's name: see the job.
 secret "header" {
   length = 16
   kind   = "rotatable"

@@ -1,7 +1,8 @@
-# Grist in production: the image of the free edition only, its documents and their list as SQLite files on the volume.
+# Grist in production: the image of the free edition, its documents and their list as SQLite files on the volume.
 #
-# Two processes on one volume corrupt documents: one allocation, and frama's update block stops it before the next starts.
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# Two processes on one volume corrupt documents: there is one allocation, and frama's update block stops it before the
+# next one starts.
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var url=https://… -var port=20003 -var volume=… job.nomad.hcl
 
 variable "job_id" {
@@ -39,7 +40,7 @@ job "grist" {
   id   = "${var.job_id}"
   type = "service"
 
-  # The first start makes the sandbox's checkpoint and the database.
+  # The first start creates the sandbox's checkpoint and the database.
   update {
     healthy_deadline  = "10m"
     progress_deadline = "15m"
@@ -70,7 +71,7 @@ job "grist" {
       }
     }
 
-    # The image starts as root to own /persist, then drops to its user grist.
+    # The image starts as root, takes ownership of /persist, then drops to its user grist.
     task "grist" {
       driver = "docker"
 
@@ -88,23 +89,23 @@ job "grist" {
         PORT                           = "8484"
         APP_HOME_URL                   = var.url
         GRIST_SINGLE_ORG               = "association"
-        GRIST_SANDBOX_FLAVOR           = "gvisor" # formulas are Python: no start without a sandbox
-        GRIST_IN_SERVICE               = "true"   # no setup that waits for somebody with the logs
+        GRIST_SANDBOX_FLAVOR           = "gvisor" # formulas are Python: without a sandbox it does not start
+        GRIST_IN_SERVICE               = "true"   # no setup that waits for a key from the logs
         GRIST_ANON_PLAYGROUND          = "false"
         GRIST_ORG_CREATION_ANYONE      = "false"
         GRIST_HIDE_UI_ELEMENTS         = "billing,createSite,multiSite,supportGrist,sendToDrive,importFromAirtable,templates"
         GRIST_TELEMETRY_LEVEL          = "off"
-        GRIST_WIDGET_LIST_URL          = "" # no list of widgets from elsewhere
+        GRIST_WIDGET_LIST_URL          = "" # no list of external widgets
         GRIST_MAX_UPLOAD_IMPORT_MB     = "50"
         GRIST_MAX_UPLOAD_ATTACHMENT_MB = "20"
 
-        # Without a login system, Grist signs whoever asks in as the administrator. This one leads to the page for the
-        # key; what else it does needs a header that only who knows its name could send.
+        # Without a login system, Grist signs every visitor in as the administrator. This one leads to the page for the
+        # key; everything else it does requires a header with a secret name.
         GRIST_LOGIN_SYSTEM_TYPE       = "forward-auth"
         GRIST_FORWARD_AUTH_LOGIN_PATH = "/boot"
       }
 
-      # What people typed and every secret: quoted as JSON, which the reader of such files understands.
+      # User input and secrets are quoted as JSON, which env files accept.
       template {
         destination = "secrets/grist.env"
         env         = true

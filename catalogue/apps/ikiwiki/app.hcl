@@ -1,4 +1,4 @@
-# A wiki whose pages can hold polls.
+# A wiki whose pages can contain polls.
 name   = "ikiwiki"
 kind   = "polls"
 status = "beta"
@@ -20,7 +20,7 @@ docs       = ["https://ikiwiki.info/ikiwiki/directive/poll/", "https://ikiwiki.i
 
 tenancy   = "instance"
 first_url = "/polls/"
-backup    = "stop+files" # pages, and the votes in them, are text files that a vote rewrites in place
+backup    = "stop+files" # pages, with their votes, are text files that each vote rewrites in place
 upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
@@ -40,7 +40,7 @@ health {
   status = 200
 }
 
-# Makes a poll as its form does, and votes in it.
+# Creates a poll as the form does, and votes in it.
 check "write" {
   request "form of a new poll" {
     path = "/ikiwiki.cgi?do=create&from=polls&page=polls%2F{object}"
@@ -66,7 +66,7 @@ check "write" {
     status       = 302
   }
 
-  # Pages other than polls are not for everybody.
+  # Pages other than polls are not public.
   request "form of the first page" {
     path  = "/ikiwiki.cgi?do=edit&page=index"
     lacks = "name=\"editcontent\""
@@ -97,7 +97,7 @@ value "language" {
   from = "language"
 }
 
-# Votes are rare and each starts a Perl of 40 MB for a moment; in between there is only the web server.
+# Votes are rare, and each briefly starts a Perl process of 40 MB; otherwise only the web server runs.
 plan "starter" {
   cpu        = 50
   memory     = 96

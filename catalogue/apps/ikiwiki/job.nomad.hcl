@@ -1,7 +1,7 @@
 # ikiwiki in production: polls in the pages of a wiki, in an image that the host builds itself (Dockerfile beside this
-# file). Pages, with the votes, are on the volume.
+# file). Pages, with their votes, are on the volume.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad var put nomad/jobs/JOB title=… language=fr admin_email=…
 #   nomad job run -var job_id=JOB -var registry=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
 
@@ -76,8 +76,8 @@ job "ikiwiki" {
         image   = "${var.registry}/ikiwiki:3.20200202.3"
         ports   = ["http"]
         command = "sh"
-        # The pages, with the votes, are on the volume; what is made of them is made anew at each start, in 1 s. The first
-        # pages come into their place by one rename, so that a start that was interrupted leaves no half wiki.
+        # Pages, with their votes, are on the volume; the rendered site is built at each start, in 1 s. The first pages
+        # are put in place by one rename, so that an interrupted start leaves no incomplete wiki.
         args = ["-ec", <<-EOT
           if [ ! -d /data/wiki ]; then
             rm -rf /data/wiki.new
@@ -105,9 +105,9 @@ job "ikiwiki" {
         LANG = "C.UTF-8"
       }
 
-      # What people typed is data: quoted as JSON, which YAML understands, and as HTML, since pages show the name as it is.
-      # LANGUAGE chooses the words without a locale of the system's; the small program that the web server starts passes on
-      # only what is in ENV.
+      # User input is data: quoted as JSON, which YAML accepts, and as HTML, since pages show the name unescaped.
+      # LANGUAGE chooses the translation without a system locale; the web server's CGI wrapper passes on only the
+      # variables in ENV.
       template {
         destination = "secrets/ikiwiki.setup"
         data        = <<-EOT
@@ -146,8 +146,8 @@ job "ikiwiki" {
         EOT
       }
 
-      # ikiwiki makes a page again when its file is newer by a second at least: two votes within one second would count, and
-      # the second not be seen.
+      # ikiwiki renders a page again only if its file is newer by at least a second: of two votes within a second, both
+      # would count but only one would show.
       template {
         destination = "local/samesecond.pm"
         data        = <<-EOT
@@ -247,7 +247,7 @@ job "ikiwiki" {
         EOT
       }
 
-      # What the form of a new poll holds. The number before each answer counts its votes.
+      # The form of a new poll. The number before each answer is its count of votes.
       template {
         destination = "local/newpoll.mdwn"
         data        = <<-EOT

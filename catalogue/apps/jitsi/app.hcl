@@ -25,20 +25,20 @@ unverified = [
   "Pictures and sound need UDP to the node on a port of Nomad's dynamic range: open the range in the firewall. Behind address translation, the address that the node knows is not the public one.",
 ]
 
-tenancy   = "shared" # one bridge serves all: rooms have no owners
+tenancy   = "shared" # one video bridge serves all: rooms have no owners
 first_url = "/"
-backup    = "none" # meetings leave nothing
+backup    = "none" # meetings store nothing
 upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "volume"
 
-egress       = "web" # pictures and sound go straight to the people
+egress       = "web" # sound and video go directly to the participants
 capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"]
 
-version = "11146.2" # upstream writes stable-11146-2
+version = "11146.2" # upstream's tag is stable-11146-2
 tasks   = ["web", "prosody", "jicofo", "jvb"]
 
-# Copies of ghcr.io/jitsi/…:stable-11146-2, all four of one day.
+# Copies of ghcr.io/jitsi/…:stable-11146-2, all four of the same day.
 image "web" {
   reference = "jitsi-web:11146.2"
   build     = "https://github.com/jitsi/docker-jitsi-meet/tree/stable-11146-2/web"
@@ -79,7 +79,7 @@ secret "jvb_password" {
   kind   = "rotatable"
 }
 
-# A meeting is no object that lasts: the check opens a room's page, and a session as browsers do.
+# Meetings do not persist: the check opens a room's page, and a session as browsers do.
 check "read" {
   request "room" {
     path     = "/{object}"

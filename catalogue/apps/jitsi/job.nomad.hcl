@@ -1,13 +1,13 @@
-# Jitsi Meet in production: web (the page), prosody (messages between the parts), jicofo (who is in which room) and jvb
-# (pictures and sound), in one network.
+# Jitsi Meet in production: web (the page), prosody (messages between the parts), jicofo (participants of each room) and
+# jvb (sound and video), in one network.
 #
-# The images are copies of ghcr.io/jitsi/{web,prosody,jicofo,jvb}:stable-11146-2 in the host's registry: jobs only run
-# images whose tag reads as a version. Upgrade all four together.
+# The images are copies of ghcr.io/jitsi/{web,prosody,jicofo,jvb}:stable-11146-2 in the host's registry, since jobs only
+# run images whose tag is a version. Upgrade all four together.
 #
-# jvb takes any free UDP port of the node and tells browsers so. The firewall has to let Nomad's dynamic range (20000 to
-# 32000 by default) through to UDP.
+# jvb uses any free UDP port of the node and announces it to browsers. The firewall must open Nomad's dynamic range
+# (20000 to 32000 by default) for UDP.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
@@ -45,7 +45,7 @@ variable "memory_max" {
   default = 3072
 }
 
-# What is reserved is for all tasks together; pictures and sound get the most. Java takes more than its heap.
+# The reservation is for all tasks together; sound and video get the most. Java needs more than its heap.
 locals {
   web_cpu            = floor(var.cpu / 20)
   web_memory         = floor(var.memory / 16)
@@ -72,7 +72,7 @@ job "jitsi" {
         static = var.port
         to     = 8000
       }
-      # The same number inside and outside: jvb says it to browsers.
+      # The same port inside and outside, since jvb announces it to browsers.
       port "media" {
         to = -1
       }
@@ -107,10 +107,10 @@ job "jitsi" {
       env {
         TZ                  = "UTC"
         PUBLIC_URL          = var.url
-        DISABLE_HTTPS       = "1" # the ingress speaks it
+        DISABLE_HTTPS       = "1" # TLS ends at the ingress
         ENABLE_LETSENCRYPT  = "0"
         XMPP_BOSH_URL_BASE  = "http://127.0.0.1:5280"
-        ENABLE_P2P          = "0" # calls of two would ask a server of Jitsi's maker for their addresses
+        ENABLE_P2P          = "0" # else calls between two people use a STUN server of Jitsi's vendor
         ENABLE_RECORDING    = "0"
         ENABLE_STATS_ID     = "0"
         ENABLE_PREJOIN_PAGE = "1"
@@ -155,7 +155,7 @@ job "jitsi" {
       env {
         TZ               = "UTC"
         PUBLIC_URL       = var.url
-        ENABLE_AUTH      = "0" # anybody opens a room, as one knocks on a door
+        ENABLE_AUTH      = "0" # anybody can open a room
         ENABLE_LOBBY     = "1"
         ENABLE_RECORDING = "0"
         LOG_LEVEL        = "warn"
@@ -227,8 +227,8 @@ job "jitsi" {
         XMPP_SERVER            = "127.0.0.1"
         JVB_PORT               = "${NOMAD_HOST_PORT_media}"
         JVB_ADVERTISE_IPS      = "${NOMAD_HOST_IP_media}"
-        JVB_DISABLE_STUN       = "1"    # would ask a server of Jitsi's maker for the node's address
-        COLIBRI_REST_ENABLED   = "true" # numbers for frama, inside this network only
+        JVB_DISABLE_STUN       = "1"    # else it asks a STUN server of Jitsi's vendor for the node's address
+        COLIBRI_REST_ENABLED   = "true" # metrics for frama, inside this network only
         VIDEOBRIDGE_MAX_MEMORY = "${floor(local.jvb_memory * 7 / 10)}m"
       }
 

@@ -34,7 +34,7 @@ unverified = [
 tenancy   = "instance"
 first_url = "/"
 backup    = "dump+files"
-upgrade   = "migrate-command" # a task of the job, before the others start
+upgrade   = "migrate-command" # a task of the job that runs before the others
 suspend   = "proxy"
 quota     = "app-instance" # TOTAL_UPLOADS_LIMIT
 
@@ -83,7 +83,8 @@ usage "answers" {
   query = "SELECT count(*) FROM answers"
 }
 
-# Uploads end at TOTAL_UPLOADS_LIMIT, whatever frama does. To sign in, while the ingress stops all else.
+# TOTAL_UPLOADS_LIMIT limits uploads independently of frama. These paths are for signing in while the ingress refuses
+# all else.
 enforce {
   writes = ["/user/login"]
 }
@@ -94,14 +95,14 @@ secret "secret_key" {
   kind   = "permanent"
 }
 
-# Encrypts attachments and more: without it, they are lost. A key of Fernet: 32 bytes.
+# Encrypts attachments and more, which are lost without it. A Fernet key: 32 bytes.
 secret "crypto_key" {
   length = 32
   kind   = "permanent"
   format = "base64"
 }
 
-# Who asks for a new password with this address becomes the administrator.
+# A password reset for this address creates the administrator.
 value "email" {
   from = "email"
 }

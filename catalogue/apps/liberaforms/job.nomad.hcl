@@ -1,8 +1,8 @@
-# LiberaForms in production: an image that the host builds (see Containerfile), a PostgreSQL database of its own, uploads
-# on the volume. nginx stands before it, for LiberaForms does not serve uploaded images itself. Before both, a task makes
-# or migrates the database and writes the mail server into it, where LiberaForms looks for it.
+# LiberaForms in production: an image that the host builds (see Containerfile), a PostgreSQL database, uploads on the
+# volume. nginx in front serves uploaded images, which LiberaForms does not. A task before both creates or migrates the
+# database and writes the mail server into it, where LiberaForms reads it.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var url=https://… -var port=20006 -var ingress=… -var volume=… \
 #     -var registry=registry.example.org job.nomad.hcl
 
@@ -51,7 +51,7 @@ variable "memory_max" {
 }
 
 locals {
-  # What is reserved is for all tasks together, the one that is done before the others start, too.
+  # The reservation is for all tasks together, including the one that ends before the others start.
   web_cpu            = floor(var.cpu / 8)
   web_memory         = floor(var.memory / 8)
   web_memory_max     = floor(var.memory_max / 8)
@@ -59,11 +59,11 @@ locals {
   migrate_memory     = floor(var.memory / 3)
   migrate_memory_max = floor(var.memory_max / 4)
 
-  # For all uploads together, and for one account's.
+  # For all uploads together, and per account.
   uploads = lookup({ starter = "900 MB", standard = "4.5 GB", large = "18 GB" }, var.plan, "900 MB")
   account = lookup({ starter = "100 MB", standard = "250 MB", large = "500 MB" }, var.plan, "100 MB")
 
-  # The same for both tasks of LiberaForms.
+  # Shared by both tasks of LiberaForms.
   environment = <<-EOT
     {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
     ROOT_USER={{ .email.Value | toJSON }}
@@ -90,7 +90,7 @@ job "liberaforms" {
   id   = "${var.job_id}"
   type = "service"
 
-  # A migration of the database may take a while.
+  # Database migrations can take a while.
   update {
     healthy_deadline  = "10m"
     progress_deadline = "15m"
@@ -160,7 +160,7 @@ job "liberaforms" {
         ENABLE_PROMETHEUS_METRICS  = "False"
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -175,7 +175,7 @@ job "liberaforms" {
         data        = local.environment
       }
 
-      # A new database gets today's tables at once; upstream's migrations start from an older one.
+      # A new database is created with the current tables; upstream's migrations start from an older version.
       template {
         destination = "local/migrate.sh"
         perms       = "0444"
@@ -192,7 +192,7 @@ job "liberaforms" {
         EOT
       }
 
-      # flask smtp set, but with the password out of the sight of who lists processes.
+      # Like flask smtp set, but the password does not show in the process list.
       template {
         destination = "local/smtp.py"
         perms       = "0444"
@@ -222,7 +222,7 @@ job "liberaforms" {
       }
     }
 
-    # By a socket that only this allocation sees.
+    # On a socket inside this allocation.
     task "app" {
       driver = "docker"
       user   = "1000:1000"
@@ -234,7 +234,7 @@ job "liberaforms" {
           "--bind", "unix:/alloc/data/liberaforms.sock",
           "--workers", "3",
           "--worker-tmp-dir", "/dev/shm",
-          "--access-logfile", "/dev/null", # addresses of visitors
+          "--access-logfile", "/dev/null", # IP addresses of visitors
           "wsgi:app",
         ]
       }
@@ -252,8 +252,8 @@ job "liberaforms" {
         LOG_TYPE                   = "stream"
         LOG_LEVEL                  = "WARNING"
         UPLOADS_DIR                = "/app/uploads"
-        SESSION_TYPE               = "filesystem" # lost at a restart: people sign in again
-        TOKEN_EXPIRATION           = "604800"     # seconds: invitations and new passwords
+        SESSION_TYPE               = "filesystem" # lost on restart: people sign in again
+        TOKEN_EXPIRATION           = "604800"     # seconds; for invitations and password resets
         DEFAULT_TIMEZONE           = "Europe/Paris"
         E2EE_MODE                  = "AVAILABLE"
         ENABLE_UPLOADS             = "True"
@@ -263,11 +263,11 @@ job "liberaforms" {
         MAX_MEDIA_SIZE             = "2097152"  # bytes
         MAX_ATTACHMENT_SIZE        = "10485760" # bytes
         ENABLE_RSS_FEED            = "False"
-        ENABLE_PROMETHEUS_METRICS  = "False" # the page would be open to all
+        ENABLE_PROMETHEUS_METRICS  = "False" # else the page is public
         ENABLE_LDAP                = "False"
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -306,7 +306,7 @@ job "liberaforms" {
           type   = "tmpfs"
           target = "/tmp"
           tmpfs_options {
-            size = 67108864 # bytes; uploads pass through
+            size = 67108864 # bytes; larger than an upload
           }
         }
       }

@@ -30,7 +30,7 @@ unverified = [
 tenancy   = "instance"
 first_url = "/"
 backup    = "dump+files"
-upgrade   = "migrate-command" # done at each start; very old versions have steps between
+upgrade   = "migrate-command" # at each start; very old versions need intermediate steps
 suspend   = "proxy"
 quota     = "ingress"
 
@@ -58,7 +58,7 @@ image "hocuspocus" {
   reference = "docker.io/loomio/loomio:3.9.0"
 }
 
-# Valkey, which takes the place of Redis.
+# Valkey, in place of Redis.
 image "redis" {
   reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
@@ -77,7 +77,7 @@ volume {
   gid = 0
 }
 
-# Kept by the application itself from the setup on: another value here would fit nothing.
+# The application stores it at setup: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
@@ -147,7 +147,7 @@ usage "polls" {
   query = "select count(*) from polls where discarded_at is null"
 }
 
-# To sign in.
+# For signing in.
 enforce {
   writes = ["/api/v1/sessions", "/api/v1/login_tokens", "/login_tokens/"]
 }

@@ -1,9 +1,9 @@
-# Loomio in production: the upstream image three times (pages, what happens later, writing together), a cache that may be
-# lost, and nginx that joins pages and writing together under one address; upstream gives the latter a host name of its own.
+# Loomio in production: the upstream image in three tasks (pages, background jobs, collaborative editing), a disposable
+# cache, and nginx, which puts pages and collaborative editing under one host name; upstream uses two.
 #
-# A flag of Loomio is on as soon as it is set, whatever its value: those that are off are not here.
+# Loomio's flags are on if set, whatever their value: those that are off are not listed.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
@@ -45,7 +45,7 @@ variable "memory_max" {
   default = 2560
 }
 
-# What is reserved is for all tasks together.
+# The reservation is for all tasks together.
 locals {
   small_cpu             = floor(var.cpu / 12)
   small_memory          = floor(var.memory / 24)
@@ -60,7 +60,7 @@ locals {
   app_memory            = var.memory - 2 * local.small_memory - local.hocuspocus_memory - local.worker_memory
   app_memory_max        = var.memory_max - 2 * local.small_memory_max - local.hocuspocus_memory_max - local.worker_memory_max
 
-  # The same for app and worker.
+  # Shared by app and worker.
   settings = <<-EOT
     {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
     {{ $login := printf "%s:%s" (.db_user.Value | urlquery) (.db_password.Value | urlquery) -}}
@@ -94,14 +94,14 @@ job "loomio" {
   id   = "${var.job_id}"
   type = "service"
 
-  # The first start makes the database: longer than Nomad would wait.
+  # The first start creates the database, which takes longer than Nomad's default deadline.
   update {
     healthy_deadline  = "20m"
     progress_deadline = "25m"
   }
 
   group "app" {
-    # One network for all tasks: they reach each other on 127.0.0.1, and others reach nginx only.
+    # One network for all tasks: they reach each other on 127.0.0.1; only nginx is reachable from outside.
     network {
       mode = "bridge"
       port "http" {
@@ -149,10 +149,10 @@ job "loomio" {
         HOCUSPOCUS_URL               = "wss://${var.host}/hocuspocus"
         REDIS_CACHE_URL              = "redis://127.0.0.1:6379/0"
         ACTIVE_STORAGE_SERVICE       = "local"
-        ASSUME_SSL                   = "1" # the ingress speaks https
+        ASSUME_SSL                   = "1" # TLS ends at the ingress
         SMTP_DOMAIN                  = var.host
         USE_RACK_ATTACK              = "1"
-        FEATURES_DISABLE_CREATE_USER = "1" # by invitation
+        FEATURES_DISABLE_CREATE_USER = "1" # by invitation only
         FEATURES_DISABLE_HELP_LINK   = "1"
         WEB_CONCURRENCY              = "1"
         MIN_THREADS                  = "3"
@@ -160,7 +160,7 @@ job "loomio" {
         MALLOC_ARENA_MAX             = "2"
       }
 
-      # The first account. To run it again changes nothing.
+      # Creates the first account. Safe to repeat.
       template {
         destination = "local/admin.rb"
         data        = <<-EOT
@@ -176,7 +176,7 @@ job "loomio" {
         EOT
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -206,7 +206,7 @@ job "loomio" {
       config {
         image   = "docker.io/loomio/loomio:3.9.0"
         command = "bash"
-        # The database has to be of this version: app sees to it.
+        # Wait until app has migrated the database.
         args = ["-c", "until curl -fsS -o /dev/null http://127.0.0.1:3000/; do sleep 5; done; exec /loomio/docker_start.sh"]
       }
 
@@ -228,7 +228,7 @@ job "loomio" {
         MALLOC_ARENA_MAX       = "2"
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -252,7 +252,7 @@ job "loomio" {
       kill_timeout = "30s"
     }
 
-    # Asks app who may write what; holds no data of its own. It listens on port 80, which only this network sees.
+    # Asks app for permissions; stores no data. It listens on port 80 of this network only.
     task "hocuspocus" {
       driver = "docker"
 

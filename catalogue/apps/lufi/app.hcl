@@ -27,10 +27,10 @@ unverified = [
 
 tenancy   = "shared" # no accounts: nothing tells associations apart
 first_url = "/"
-backup    = "none" # all that it keeps is gone within a month, by promise
+backup    = "none" # everything is deleted within a month
 upgrade   = "auto-on-start"
 suspend   = "proxy"
-quota     = "app-instance" # takes no more files when the volume's share is used
+quota     = "app-instance" # refuses files when the volume's share is used up
 
 egress = "none"
 
@@ -87,7 +87,7 @@ value "title" {
   from = "association"
 }
 
-# Whom to write to, also about a file that should not be there: the host.
+# Contact for abuse: the host.
 value "contact" {
   from = "email"
 }

@@ -1,8 +1,8 @@
-# Lufi in production: an image that the host builds itself (Dockerfile beside this file), what it knows of files in a
-# PostgreSQL database of its own, the encrypted files on the volume.
+# Lufi in production: an image that the host builds itself (Dockerfile beside this file), metadata of files in a
+# PostgreSQL database, the encrypted files on the volume.
 #
-# Anybody may upload: that is what it is for. Sizes and times are kept small, and every page says whom to write to.
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# Anybody can upload, by design. Sizes and retention times are small, and every page gives an abuse contact.
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var registry=… -var host=… -var port=20000 -var ingress=… -var volume=… job.nomad.hcl
 
 variable "job_id" {
@@ -50,7 +50,7 @@ variable "memory_max" {
 }
 
 locals {
-  # Bytes: of one file, and of all of them, a tenth less than the volume has.
+  # Bytes: of one file, and of all files (90 % of the volume).
   file_size  = lookup({ starter = 536870912, standard = 2147483648, large = 4294967296 }, var.plan, 536870912)
   total_size = lookup({ starter = 4831838208, standard = 38654705664, large = 193273528320 }, var.plan, 4831838208)
 }
@@ -91,9 +91,9 @@ job "lufi" {
         image   = "${var.registry}/lufi:0.07.3"
         ports   = ["http"]
         command = "sh"
-        # Hourly: forget addresses of senders, remove what is too old, close the door when the volume is nearly full.
-        # The mark of the closed door is a file in the working directory, so this runs beside the server and not in a
-        # task of its own.
+        # Hourly maintenance: delete senders' addresses and expired files, stop uploads when the volume is nearly full.
+        # The flag for that is a file in the working directory, so this runs beside the server and not in a separate
+        # task.
         args = ["-c", <<-EOT
           cd /srv/lufi
           while sleep 3600; do
@@ -119,7 +119,7 @@ job "lufi" {
         FRAMA_TOTAL_SIZE = format("%d", local.total_size)
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -128,7 +128,7 @@ job "lufi" {
         EOT
       }
 
-      # What people typed and every secret: quoted as JSON, which the reader of such files understands.
+      # User input and secrets are quoted as JSON, which env files accept.
       template {
         destination = "secrets/lufi.env"
         env         = true
@@ -148,8 +148,8 @@ job "lufi" {
         EOT
       }
 
-      # Perl, so what people typed comes by the environment. Lock and process numbers are not for the volume. No mail from
-      # here: a form that sends mail for anybody is soon found by those who look for one.
+      # Perl code, so user input comes by the environment. Lock and PID files are not on the volume. It sends no mail:
+      # an open form that sends mail attracts spammers.
       template {
         destination = "local/lufi.conf"
         data        = <<-EOT

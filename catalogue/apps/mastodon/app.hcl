@@ -34,9 +34,9 @@ unverified = [
 
 tenancy        = "instance"
 first_url      = "/"
-backup         = "dump+files"      # the volume holds media, queues and the keys of push messages
-upgrade        = "migrate-command" # done at each start, before the first page
-permanent_host = true              # other servers know every account by it
+backup         = "dump+files"      # the volume holds media, queues and the keys of Web Push
+upgrade        = "migrate-command" # at each start, before the first page
+permanent_host = true              # other servers address every account by it
 suspend        = "proxy"
 quota          = "ingress"
 
@@ -45,7 +45,7 @@ capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"]
 
 version = "4.7.4"
 tasks   = ["web", "sidekiq", "streaming", "redis", "proxy"]
-needs   = ["postgres", "smtp"] # Redis is a task of the job: queues in it must last, and Mastodon cannot prefix its keys
+needs   = ["postgres", "smtp"] # Redis is a task of the job: its queues must persist, and Mastodon cannot prefix its keys
 
 postgres {
   version = 14
@@ -63,7 +63,7 @@ image "streaming" {
   reference = "ghcr.io/mastodon/mastodon-streaming:v4.7.4"
 }
 
-# Valkey, which takes the place of Redis.
+# Valkey, in place of Redis.
 image "redis" {
   reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
@@ -82,13 +82,13 @@ volume {
   gid = 991
 }
 
-# Kept by the application itself from the setup on: another value here would fit nothing.
+# The application stores it at setup: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
 }
 
-# frama writes and reads a post with it, to see that the instance works. Kept in the database, too.
+# frama writes and reads a post with it, to check the instance. It is also in the database.
 secret "api_token" {
   length = 64
   kind   = "permanent"
@@ -164,7 +164,7 @@ usage "posts" {
   query = "select count(*) from statuses where local and deleted_at is null"
 }
 
-# To sign in, from browsers and applications on phones, and to ask for an archive of one's posts.
+# For signing in, from browsers and phones, and for requesting an archive of one's posts.
 enforce {
   writes = ["/auth/", "/oauth/", "/settings/export"]
 }

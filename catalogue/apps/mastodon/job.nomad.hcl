@@ -1,10 +1,10 @@
-# Mastodon in production: web, sidekiq (what happens later) and streaming (what happens live) of the upstream images, nginx
-# that joins the two under one address and serves media, and a Redis whose queues last.
+# Mastodon in production: web, sidekiq (background jobs) and streaming (live updates) of the upstream images, nginx,
+# which puts both under one host name and serves media, and a persistent Redis.
 #
-# The key pair of push messages cannot be drawn like a password: web makes it once and keeps it on the volume, which is
-# backed up. The volume is at /data and not in the public folder, so that only /data/system is shown to the world.
+# The Web Push key pair cannot be generated like a password: web creates it once on the volume, which is backed up. The
+# volume is at /data and not in the public folder, so that only /data/system is public.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
@@ -47,7 +47,7 @@ variable "plan" {
   default = "starter"
 }
 
-# What is reserved is for all tasks together. A plan that the host added gets the processes of the middle one.
+# The reservation is for all tasks together. Plans that the host added use the middle numbers of processes.
 locals {
   processes = lookup({ starter = "1", standard = "2", large = "4" }, var.plan, "2")
   threads   = lookup({ starter = "5", standard = "10", large = "25" }, var.plan, "10") # of sidekiq
@@ -69,7 +69,7 @@ locals {
   others_memory_max    = local.proxy_memory_max + local.redis_memory_max + local.streaming_memory_max + local.sidekiq_memory_max
   web_memory_max       = var.memory_max - local.others_memory_max
 
-  # The same for web, sidekiq and streaming.
+  # Shared by web, sidekiq and streaming.
   settings = <<-EOT
     {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
     DB_HOST={{ .db_host.Value | toJSON }}
@@ -104,14 +104,14 @@ job "mastodon" {
   id   = "${var.job_id}"
   type = "service"
 
-  # The first start makes the database: longer than Nomad would wait.
+  # The first start creates the database, which takes longer than Nomad's default deadline.
   update {
     healthy_deadline  = "20m"
     progress_deadline = "25m"
   }
 
   group "app" {
-    # One network for all tasks: they reach each other on 127.0.0.1, and others reach nginx only.
+    # One network for all tasks: they reach each other on 127.0.0.1; only nginx is reachable from outside.
     network {
       mode = "bridge"
       port "http" {
@@ -184,7 +184,7 @@ job "mastodon" {
         EOT
       }
 
-      # The first account, and the token that frama tries the instance with. To run it again changes nothing.
+      # Creates the first account, and the token for frama's checks. Safe to repeat.
       template {
         destination = "local/owner.rb"
         data        = <<-EOT
@@ -216,7 +216,7 @@ job "mastodon" {
         EOT
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -276,7 +276,7 @@ job "mastodon" {
         EOT
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -297,7 +297,7 @@ job "mastodon" {
         memory_max = local.sidekiq_memory_max
       }
 
-      kill_timeout = "60s" # gives back to the queue what it does not finish
+      kill_timeout = "60s" # returns unfinished jobs to the queue
     }
 
     task "streaming" {
@@ -318,7 +318,7 @@ job "mastodon" {
         NODE_ENV     = "production"
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -342,7 +342,7 @@ job "mastodon" {
       kill_timeout = "30s"
     }
 
-    # As Mastodon's user, who owns the volume: as root it would give itself all that is on it.
+    # As Mastodon's user, who owns the volume: as root, Redis would take ownership of all of it.
     task "redis" {
       driver = "docker"
       user   = "991:991"

@@ -23,13 +23,13 @@ exception "sources" {
   en = "AGPL-3.0: the host says where the sources of the very version that runs are."
 }
 
-# The server is AGPL; parts of the sources (its public packages, the web client) are Apache-2.0.
+# The server is AGPL; its public packages and the web client are Apache-2.0.
 license    = "AGPL-3.0-only AND Apache-2.0"
 charter_ok = true
 upstream   = "https://framagit.org/framasoft/framateam/mostlymatter"
 docs = [
   "https://docs.mattermost.com/configure/environment-variables.html",
-  "https://github.com/YunoHost-Apps/mattermost_ynh", # how others put Mostlymatter into the team edition
+  "https://github.com/YunoHost-Apps/mattermost_ynh", # examples of putting Mostlymatter into the team edition
 ]
 unverified = [
   "The image was not built or run. That Mostlymatter exists for 11.7.15 was not seen: packages of others use 11.7.0.",
@@ -38,7 +38,7 @@ unverified = [
   "The connection to PostgreSQL is not encrypted (sslmode=disable): keep it on a network of the host.",
 ]
 
-tenancy   = "instance" # one server for many would show each the members of the others
+tenancy   = "instance" # a shared server would show each association the members of the others
 first_url = "/"
 backup    = "dump+files"
 upgrade   = "auto-on-start"
@@ -70,7 +70,7 @@ volume {
   gid = 2000
 }
 
-# Kept by the application itself from the setup on: another value here would fit nothing.
+# The application stores it at setup: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
@@ -88,7 +88,7 @@ value "language" {
   from = "language"
 }
 
-# The first account is the administrator's, and the association's own team is made: nobody else can make either.
+# Creates the first account, the administrator's, and the association's team: only this setup can create either.
 setup "admin" {
   task = "mattermost"
   command = ["sh", "-c", <<-EOT
@@ -156,7 +156,7 @@ usage "messages" {
   query = "select count(*) from posts where deleteat = 0"
 }
 
-# To sign in; the last two only ask whom a message is from.
+# For signing in; the last two only look up authors of messages.
 enforce {
   writes = ["/api/v4/users/login", "/api/v4/users/logout", "/api/v4/users/mfa", "/api/v4/users/password/reset", "/api/v4/users/ids", "/api/v4/users/status/ids"]
 }

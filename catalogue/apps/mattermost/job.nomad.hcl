@@ -1,13 +1,12 @@
-# Mattermost in production, as Mostlymatter: the image of the team edition in which Framasoft's server takes the place of
-# the file /mattermost/bin/mattermost. The host builds it and keeps it in its registry, since nobody publishes it:
-#   - the team edition's own binaries refuse more than 250 people and carry terms of their own, and the image that upstream
+# Mattermost in production, as Mostlymatter: the image of the team edition with Framasoft's server in place of
+# /mattermost/bin/mattermost. The host builds it and pushes it to its registry, since nobody publishes it:
 #     recommends is the enterprise edition, which is not free software;
 #   - Mostlymatter is built from the free sources, without the limit.
-# The image must still hold a shell and /mattermost/bin/mmctl, and run as the user 2000.
+# The image must still contain a shell and /mattermost/bin/mmctl, and run as user 2000.
 #
-# Settings live in the database (MM_CONFIG), those below come before them and are greyed in the System Console.
+# Settings are in the database (MM_CONFIG). Those below override it and are disabled in the System Console.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
@@ -49,7 +48,7 @@ job "mattermost" {
   id   = "${var.job_id}"
   type = "service"
 
-  # The first start makes the database: longer than Nomad would wait.
+  # The first start creates the database, which takes longer than Nomad's default deadline.
   update {
     healthy_deadline  = "10m"
     progress_deadline = "15m"
@@ -97,7 +96,7 @@ job "mattermost" {
         MM_SERVICESETTINGS_SITEURL                    = var.url
         MM_SERVICESETTINGS_LISTENADDRESS              = ":8065"
         MM_SERVICESETTINGS_TRUSTEDPROXYIPHEADER       = "X-Forwarded-For"
-        MM_SERVICESETTINGS_ENABLELOCALMODE            = "true" # mmctl, by a socket inside the container
+        MM_SERVICESETTINGS_ENABLELOCALMODE            = "true" # for mmctl, on a socket inside the container
         MM_SERVICESETTINGS_ENABLESECURITYFIXALERT     = "false"
         MM_SERVICESETTINGS_ENABLEGIFPICKER            = "false"
         MM_SERVICESETTINGS_ENABLELINKPREVIEWS         = "false"
@@ -111,7 +110,7 @@ job "mattermost" {
         MM_PLUGINSETTINGS_ENABLEREMOTEMARKETPLACE     = "false"
         MM_PLUGINSETTINGS_ENABLEUPLOADS               = "false"
         MM_PLUGINSETTINGS_AUTOMATICPREPACKAGEDPLUGINS = "false"
-        MM_TEAMSETTINGS_ENABLEOPENSERVER              = "false" # by invitation
+        MM_TEAMSETTINGS_ENABLEOPENSERVER              = "false" # by invitation only
         MM_TEAMSETTINGS_MAXUSERSPERTEAM               = "5000"
         MM_SQLSETTINGS_DRIVERNAME                     = "postgres"
         MM_SQLSETTINGS_MAXOPENCONNS                   = "20" # the database is shared with other instances
@@ -120,10 +119,10 @@ job "mattermost" {
         MM_FILESETTINGS_MAXFILESIZE                   = "104857600" # bytes
         MM_EMAILSETTINGS_SENDEMAILNOTIFICATIONS       = "true"
         MM_EMAILSETTINGS_REQUIREEMAILVERIFICATION     = "true"
-        MM_EMAILSETTINGS_SENDPUSHNOTIFICATIONS        = "false" # would send messages to servers of Mattermost, Inc.
+        MM_EMAILSETTINGS_SENDPUSHNOTIFICATIONS        = "false" # else sends messages to servers of Mattermost, Inc.
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -132,7 +131,7 @@ job "mattermost" {
         EOT
       }
 
-      # The name of the site may have 30 bytes; a letter cut in two grows by a few.
+      # The name of the site is limited to 30 bytes; replacing a cut character adds a few.
       template {
         destination = "secrets/mattermost.env"
         env         = true

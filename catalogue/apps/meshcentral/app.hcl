@@ -24,9 +24,9 @@ unverified = [
   "Upstream's image was not pulled here: its folders and entrypoint were read in the sources; the job runs with 1.1.55 (deploy/images/meshcentral).",
 ]
 
-tenancy   = "instance" # whoever breaks in is root on every computer of the association: nobody else's beside them
+tenancy   = "instance" # an attacker gets root on every computer of the association: share it with no other
 first_url = "/"
-backup    = "stop+files" # certificates, database and files; without the certificates every computer has to be set up again
+backup    = "stop+files" # certificates, database and files; without the certificates every computer must be enrolled again
 upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "app-account"
@@ -35,7 +35,7 @@ egress = "none"
 
 version = "1.1.59"
 tasks   = ["meshcentral"]
-needs   = ["smtp"] # its own database on the volume: with PostgreSQL it wants to see the database "postgres", too
+needs   = ["smtp"] # its own database on the volume: with PostgreSQL it also needs access to the database "postgres"
 
 health {
   path   = "/health.ashx"
@@ -52,7 +52,7 @@ image "meshcentral" {
   reference = "ghcr.io/ylianst/meshcentral:1.1.59"
 }
 
-# A file among the administrator's own.
+# A file among the administrator's files.
 check "write" {
   request "sign-in" {
     method       = "POST"
@@ -86,7 +86,7 @@ usage "files" {
   pattern = "files/domain/*/*"
 }
 
-# A line of the database is a record as it was then, or says that it is gone.
+# The database is a log: each line is a record or its deletion.
 usage "accounts" {
   from = "exec"
   task = "meshcentral"
@@ -103,19 +103,19 @@ usage "accounts" {
   ]
 }
 
-# No room for the files of accounts and groups of computers; the computers stay within reach. MeshCentral knows no limit for
-# administrators: what they store meets the volume's.
+# No space for the files of accounts and device groups; computers stay reachable. MeshCentral has no limit for
+# administrators: their files are limited by the volume.
 enforce {
   setting = "files_stopped"
 }
 
-# Of the user "admin". Kept by the application itself from the first start on: another value here would fit nothing.
+# Password of the user "admin". The application stores it at its first start: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
 }
 
-# What the form for new accounts would ask, were it ever open. Nobody knows it: administrators make accounts.
+# The token that the form for new accounts asks for. It is never given out: administrators create accounts.
 secret "creation_token" {
   length = 32
   kind   = "rotatable"

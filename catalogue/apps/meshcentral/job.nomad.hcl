@@ -1,9 +1,9 @@
 # MeshCentral in production: the upstream image; certificates, database and files on the volume.
 #
-# The first start makes the administrator's account, before anybody can reach the form (who fills it in first is
-# administrator), then certificates, and signs the programs for computers: a minute or two. Whoever holds this instance
-# holds the computers: plugins and changes of itself are off.
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# The first start creates the administrator's account before the sign-up form is reachable, since the first person to
+# sign up becomes administrator. Then it creates certificates and signs the agents, for a minute or two. This instance
+# controls the association's computers: plugins and self-updates are off.
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var host=… -var url=https://… -var port=20000 -var ingress=… -var volume=… job.nomad.hcl
 
 variable "job_id" {
@@ -86,8 +86,8 @@ job "meshcentral" {
         image = "ghcr.io/ylianst/meshcentral:1.1.59"
         ports = ["http"]
 
-        # The database is a file: an account can be made from outside only while nothing else runs. By the form, its
-        # address would have to be confirmed by mail first.
+        # The database is a file, so an account can only be created from outside while nothing else runs. The sign-up
+        # form would first require a confirmation by mail.
         entrypoint = ["bash", "-c", <<-EOT
           if [ ! -e /data/account ]; then
             node /local/account.js --createaccount admin || exit 1
@@ -106,12 +106,12 @@ job "meshcentral" {
 
       env {
         CONFIG_FILE    = "/secrets/config.json"
-        DYNAMIC_CONFIG = "false" # the file below is all there is
+        DYNAMIC_CONFIG = "false" # only the file below counts
       }
 
-      # What people typed and every secret: quoted as JSON, which it is. The ingress speaks https (tlsOffload, aliasPort);
-      # agents compare the certificate they see with that of certUrl, which MeshCentral fetches again when they differ.
-      # The limit of a user's files (userQuota, bytes) is per account.
+      # User input and secrets are quoted as JSON, which the file is. TLS ends at the ingress (tlsOffload, aliasPort).
+      # Agents compare the certificate they see with that of certUrl, which MeshCentral fetches again when they differ.
+      # The limit on a user's files (userQuota, bytes) is per account.
       template {
         destination = "secrets/config.json"
         data        = <<-EOT
@@ -175,9 +175,9 @@ job "meshcentral" {
         EOT
       }
 
-      # MeshCentral's own commands, with the password among the words of this process alone, where nobody sees them.
-      # --launch: it would else start itself again with the same words. Then it ends as soon as there is no more to read,
-      # which in a container is at once.
+      # MeshCentral's own commands. The password is an argument of this process only, which others cannot see. Without
+      # --launch, it would start itself again with the same arguments. It ends at the end of its input, which in a
+      # container is at once.
       template {
         destination = "local/account.js"
         data        = <<-EOT

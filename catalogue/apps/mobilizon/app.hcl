@@ -29,11 +29,11 @@ unverified = [
   "Checked against the sources of 5.1.3; those of 5.2.4 could not be read, only that its image is published and run by others.",
 ]
 
-tenancy        = "instance" # groups would also let associations share one
+tenancy        = "instance" # with groups, associations could also share one instance
 first_url      = "/login"
 backup         = "dump+files"
 upgrade        = "auto-on-start"
-permanent_host = true # other sites know its groups and events by it
+permanent_host = true # other sites address its groups and events by it
 suspend        = "proxy"
 quota          = "ingress"
 
@@ -53,7 +53,7 @@ health {
   status = 200
 }
 
-# nobody, as in the image
+# user nobody, as in the image
 volume {
   uid = 65534
   gid = 65534
@@ -120,9 +120,9 @@ usage "events" {
   query = "SELECT COUNT(*) FROM events WHERE local AND NOT draft"
 }
 
-# Everything, signing in as well, goes by POST to /api: while growth is stopped, people read what is public.
+# Everything, including signing in, is a POST to /api: while read-only, people can read what is public.
 
-# Kept by the application itself from the setup on: another value here would fit nothing.
+# The application stores it at setup: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
@@ -134,7 +134,7 @@ secret "secret_key_base" {
   kind   = "rotatable"
 }
 
-# Signs the tokens of people who are signed in.
+# Signs the tokens of signed-in people.
 secret "token_key" {
   length = 64
   kind   = "rotatable"

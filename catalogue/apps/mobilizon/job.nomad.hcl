@@ -1,7 +1,7 @@
-# Mobilizon in production: the upstream image, its events in a PostgreSQL database of its own with PostGIS.
+# Mobilizon in production: the upstream image, its events in a PostgreSQL database with PostGIS.
 #
-# The extensions must be there before: an ordinary account cannot make postgis. The first start migrates the database.
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# The extensions must exist already, since only a superuser can create postgis. The first start migrates the database.
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var host=… -var port=20000 -var volume=… job.nomad.hcl
 
 variable "job_id" {
@@ -77,7 +77,7 @@ job "mobilizon" {
         ports = ["http"]
       }
 
-      # Only the uploads: time zones and their map are part of the image, in the folder beside.
+      # Only the uploads: time zones and their map are in a folder of the image beside them.
       volume_mount {
         volume      = "data"
         destination = "/var/lib/mobilizon/uploads"
@@ -93,7 +93,7 @@ job "mobilizon" {
         MOBILIZON_UPLOADS_EXPORTS             = "/var/lib/mobilizon/uploads/exports"
       }
 
-      # What people typed and every secret: quoted as JSON, which the reader of such files understands.
+      # User input and secrets are quoted as JSON, which env files accept.
       template {
         destination = "secrets/mobilizon.env"
         env         = true
@@ -123,8 +123,8 @@ job "mobilizon" {
         EOT
       }
 
-      # Once, in the running node, which reads its own environment: no secret is among the words of a command, and nothing
-      # of an address is taken for code. An account that is there already is left alone.
+      # Runs once, in the running node, which reads its own environment: no secret is a command argument, and no part of
+      # an address is evaluated as code. An existing account is left alone.
       template {
         destination = "local/administrator.exs"
         data        = <<-EOT

@@ -33,12 +33,12 @@ unverified = [
 
 tenancy   = "instance" # groups of one Nextcloud do not hide people from one another
 first_url = "/"
-backup    = "quiesce+dump+files" # database and files must come from the same moment
+backup    = "quiesce+dump+files" # database and files must be from the same moment
 upgrade   = "one-major-at-a-time"
 suspend   = "app-maintenance" # occ maintenance:mode
-quota     = "app-instance"    # groupquota of the group that holds everyone
+quota     = "app-instance"    # groupquota of the group "everyone"
 
-egress       = "web" # its store of applications, federation, calendars of others
+egress       = "web" # its app store, federation, external calendars
 capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
 
 includes "forms" {
@@ -53,14 +53,14 @@ includes "polls" {
 
 version = "33.0.7"
 tasks   = ["app", "cron", "redis"]
-needs   = ["postgres", "smtp"] # no shared Redis: PHP's sessions know no prefix that would keep instances apart
+needs   = ["postgres", "smtp"] # no shared Redis: PHP sessions have no prefix to separate instances
 
 postgres {
   version = 14
 }
 
 health {
-  path   = "/status.php" # 200 in maintenance, too: it is up
+  path   = "/status.php" # also 200 in maintenance mode, while it is up
   status = 200
 }
 
@@ -77,12 +77,12 @@ image "cron" {
   reference = "docker.io/library/nextcloud:33.0.7-apache"
 }
 
-# Valkey, which takes the place of Redis.
+# Valkey, in place of Redis.
 image "redis" {
   reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
 
-# The account "frama" has 10 MB and no rights: the password of an administrator who changed it would not do.
+# The account "frama" has 10 MB and no rights. An administrator's password could not be used, since people change it.
 check "write" {
   request "upload" {
     method         = "PUT"
@@ -104,7 +104,7 @@ check "read" {
   }
 }
 
-# A first start that was interrupted answers the health page, and has no administrator or not this account.
+# After an interrupted first start, the health page answers although the administrator or this account is missing.
 check "opening" {
   request "upload" {
     method         = "PUT"
@@ -145,8 +145,8 @@ usage "accounts" {
   query = "SELECT count(*) FROM oc_users WHERE uid <> 'frama'"
 }
 
-# Home folders with trash and old versions, and previews, as Nextcloud itself counts them; its code is not the association's.
-# Nextcloud does not add up roots (their size is -1), only what is in them. Storage that lies elsewhere has "::" in its name.
+# Home folders with trash, old versions and previews, as Nextcloud counts them, without its code. Nextcloud does not sum
+# root folders (their size is -1), only their content. External storage has "::" in its name.
 usage "bytes" {
   from  = "sql"
   query = "SELECT coalesce(sum(child.size), 0) FROM oc_storages s JOIN oc_filecache root ON root.storage = s.numeric_id AND root.path_hash = md5('') JOIN oc_filecache child ON child.parent = root.fileid WHERE child.size > 0 AND (s.id LIKE 'home::%' OR s.id LIKE 'local::%' OR s.id NOT LIKE '%::%')"
@@ -162,19 +162,19 @@ usage "polls" {
   query = "SELECT count(*) FROM oc_polls_polls"
 }
 
-# The quota of the group that holds everyone. It is kept in Nextcloud as well, for its next start.
+# The quota of the group "everyone". Nextcloud stores it too, for its next start.
 enforce {
   tell {
     task    = "app"
     user    = "www-data"
     command = ["sh", "/local/quota.sh", "{storage_mib} MB"]
-    reserve = 1536 # code, settings and previews; the trash and old versions, which this quota does not count
+    reserve = 1536 # code, settings and previews; also trash and old versions, which this quota does not count
   }
   writes = ["/login", "/index.php/login"]
 }
 
-# First administrator. The contact sets a password of their own by "forgotten password". Nextcloud itself keeps this one and
-# the next from the installation on: other values here would fit nothing.
+# First administrator. The contact sets a password with "forgotten password". Nextcloud stores this password and the
+# next at the installation: changing them here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"

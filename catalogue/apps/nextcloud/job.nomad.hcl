@@ -1,16 +1,16 @@
-# Nextcloud in production: the community's image with Apache, its background jobs beside it, a PostgreSQL database of its
-# own, and a cache that nobody else reaches.
+# Nextcloud in production: the community's image with Apache, its background jobs in a second task, a PostgreSQL
+# database, and a private cache.
 #
 # Code, settings and files are one volume: the image copies its code there at each upgrade. The first start installs
-# (one to five minutes), and the start after an upgrade migrates: frama's update block stops the old version before.
+# (one to five minutes), and the start after an upgrade migrates: frama's update block first stops the old version.
 #
-# A start may be killed at any moment, and the image takes an installation or a migration that was cut short for a
-# finished one. Marks in the data folder (.frama-installing, .frama-setting-up, .frama-upgrading) tell the next start what
-# did not end. Apache listens only after they are gone.
+# A start can be killed at any moment, and the image takes an interrupted installation or migration for a finished one.
+# Marker files in the data folder (.frama-installing, .frama-setting-up, .frama-upgrading) tell the next start what is
+# unfinished. Apache listens only after they are gone.
 #
-# Office is a Collabora shared by all associations: the host adds the application richdocuments and its address later.
+# Office uses a shared Collabora: the host adds the application richdocuments and its address later.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var host=… -var url=https://… -var port=20002 -var volume=… -var ingress=… job.nomad.hcl
 
 variable "job_id" {
@@ -34,7 +34,7 @@ variable "volume" {
 }
 
 variable "ingress" {
-  type = string # addresses of the ingress nodes, separated by spaces: nobody else may say whose request it is
+  type = string # addresses of the ingress nodes, separated by spaces: only these are trusted about client addresses
 }
 
 variable "plan" {
@@ -58,7 +58,7 @@ variable "memory_max" {
 }
 
 locals {
-  # What is reserved is for the three tasks together.
+  # The reservation is for the three tasks together.
   cron_cpu         = floor(var.cpu / 5)
   cron_memory      = floor(var.memory / 6)
   cron_memory_max  = floor(var.memory_max / 4)
@@ -67,14 +67,15 @@ locals {
   redis_memory_max = floor(var.memory_max / 16)
   memory_max       = var.memory_max - local.cron_memory_max - local.redis_memory_max
 
-  # Each of Apache's processes may take some 60 MiB: no more of them than fit.
+  # An Apache process takes up to 60 MiB: limit their number to what fits.
   apache_workers = max(5, min(150, floor(local.memory_max / 64)))
 
-  # For the files of all accounts together, until frama tells the space's own limit: the volume less the manifest's reserve.
+  # Limit for the files of all accounts together, until frama sets the space's own limit: the volume minus the
+  # manifest's reserve.
   quotas = { starter = "2560 MB", standard = "30 GB", large = "158 GB" }
   quota  = lookup(local.quotas, var.plan, "2560 MB")
 
-  # For an account to which nobody gave another; together more than the quota above, since few use theirs up.
+  # Default limit of an account. Their sum exceeds the quota above, since few accounts use it up.
   account_quotas = { starter = "1 GB", standard = "5 GB", large = "10 GB" }
   account_quota  = lookup(local.account_quotas, var.plan, "1 GB")
 }
@@ -83,7 +84,7 @@ job "nextcloud" {
   id   = "${var.job_id}"
   type = "service"
 
-  # An upgrade of many files takes minutes, and must not be cut short.
+  # An upgrade with many files takes minutes, and must not be interrupted.
   update {
     healthy_deadline  = "30m"
     progress_deadline = "45m"
@@ -114,7 +115,7 @@ job "nextcloud" {
       }
     }
 
-    # Sessions, locks of files and cached pages. By a socket that only this allocation sees; all of it may be lost.
+    # Sessions, file locks and cached pages, on a socket inside this allocation; all of it is disposable.
     task "redis" {
       driver = "docker"
       user   = "33:33" # the web server opens the socket
@@ -158,7 +159,7 @@ job "nextcloud" {
         ports      = ["http"]
         entrypoint = ["/bin/sh", "-c"]
 
-        # Written here and not in a file that PHP could change: this part runs as root.
+        # Written here and not to a file that PHP could change, since this part runs as root.
         args = [<<-EOT
           set -eu
           ln -sf /local/before-starting.sh /docker-entrypoint-hooks.d/before-starting/frama.sh
@@ -185,19 +186,19 @@ job "nextcloud" {
       env {
         NEXTCLOUD_ADMIN_USER      = "admin"
         NEXTCLOUD_TRUSTED_DOMAINS = var.host
-        OVERWRITEHOST             = trimprefix(var.url, "https://") # with its port, where there is one
+        OVERWRITEHOST             = trimprefix(var.url, "https://") # with its port, if any
         OVERWRITEPROTOCOL         = "https"
         OVERWRITECLIURL           = var.url
         TRUSTED_PROXIES           = var.ingress
-        APACHE_DISABLE_REWRITE_IP = "1" # as TRUSTED_PROXIES wants
+        APACHE_DISABLE_REWRITE_IP = "1" # in the format of TRUSTED_PROXIES
         REDIS_HOST                = "/alloc/data/redis.sock"
         PHP_MEMORY_LIMIT          = "512M"
         PHP_UPLOAD_LIMIT          = "1G"
         APACHE_BODY_LIMIT         = "1073741824" # bytes; clients send larger files in pieces
-        HOME                      = "/var/www"   # libpq looks for certificates there, and gives TLS up where it may not look
+        HOME                      = "/var/www"   # libpq looks for certificates there, and disables TLS if it cannot read it
       }
 
-      # What people typed and every secret: quoted as JSON, which the reader of such files understands.
+      # User input and secrets are quoted as JSON, which env files accept.
       template {
         destination = "secrets/nextcloud.env"
         env         = true
@@ -231,7 +232,8 @@ job "nextcloud" {
         EOT
       }
 
-      # What frama decides, written over at each start. The rest is the association's, in its own settings pages.
+      # Settings that frama controls, overwritten at each start. All others are the association's, in its settings
+      # pages.
       template {
         destination = "local/frama.json"
         perms       = "0444"
@@ -275,8 +277,8 @@ job "nextcloud" {
         EOT
       }
 
-      # As www-data, before the image looks at its volume: an installation that did not end begins anew, in an empty
-      # database. A database that was in use is never touched, whatever is missing on the volume.
+      # Runs as www-data, before the image checks its volume: an unfinished installation starts again, in an empty
+      # database. A database in use is never touched, whatever is missing on the volume.
       template {
         destination = "local/unfinished.sh"
         perms       = "0755"
@@ -315,7 +317,7 @@ job "nextcloud" {
         EOT
       }
 
-      # At each start, as www-data, when the image has installed or migrated. Every step can be repeated.
+      # Runs at each start, as www-data, after the image has installed or migrated. Every step can be repeated.
       template {
         destination = "local/before-starting.sh"
         perms       = "0755"
@@ -367,7 +369,7 @@ job "nextcloud" {
         EOT
       }
 
-      # The limit of the association as a whole, when it changes.
+      # Applies the space's limit when it changes.
       template {
         destination = "local/quota.sh"
         perms       = "0444"
@@ -390,7 +392,7 @@ job "nextcloud" {
       kill_timeout = "60s"
     }
 
-    # Background jobs, and the applications from Nextcloud's store, for which nobody has to wait.
+    # Background jobs, and the installation of store applications, which blocks nobody.
     task "cron" {
       driver = "docker"
       user   = "33:33"
@@ -401,7 +403,8 @@ job "nextcloud" {
         readonly_rootfs = true
         entrypoint      = ["/bin/sh", "-c"]
 
-        # Not before the app has left its installation or migration. What runs when it has to stop ends first.
+        # Starts only after app has finished its installation or migration. A running job finishes before the task
+        # stops.
         args = [<<-EOT
           cd /var/www/html
           trap 'stopping=1; kill $nap 2>/dev/null' TERM
@@ -427,7 +430,7 @@ job "nextcloud" {
         destination = "/var/www/html"
       }
 
-      # Settings that the image reads from the environment each time PHP runs.
+      # Settings that the image reads from the environment whenever PHP runs.
       env {
         OVERWRITEHOST     = trimprefix(var.url, "https://")
         OVERWRITEPROTOCOL = "https"
@@ -465,7 +468,7 @@ job "nextcloud" {
         EOT
       }
 
-      # One that could not be had is tried again, and one that an administrator removed stays away.
+      # A failed download is retried; an application that an administrator removed stays removed.
       template {
         destination = "local/applications.sh"
         perms       = "0755"
@@ -502,7 +505,7 @@ job "nextcloud" {
         memory_max = local.cron_memory_max
       }
 
-      # The image's own signal is Apache's.
+      # The image's own stop signal is Apache's.
       kill_signal  = "SIGTERM"
       kill_timeout = "60s"
     }

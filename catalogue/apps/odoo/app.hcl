@@ -35,7 +35,7 @@ unverified = [
 tenancy   = "instance"
 first_url = "/odoo"
 backup    = "dump+files"
-upgrade   = "migrate-command" # within 19.0, a start updates the modules that are installed
+upgrade   = "migrate-command" # within 19.0, a start updates the installed modules
 suspend   = "proxy"
 quota     = "ingress"
 
@@ -64,13 +64,13 @@ volume {
   gid = 101
 }
 
-# Kept by the application itself from the setup on: another value here would fit nothing.
+# The application stores it at setup: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
 }
 
-# Of the pages that make and drop databases, which are closed besides.
+# Password of the pages that create and drop databases, which are also disabled.
 secret "master_password" {
   length = 48
   kind   = "rotatable"
@@ -106,7 +106,7 @@ check "read" {
   }
 }
 
-# The account that the image makes at its first start signs in.
+# The account that the image creates at its first start signs in.
 check "opening" {
   request "account" {
     method       = "POST"
@@ -123,7 +123,7 @@ usage "accounts" {
   query = "select count(*) from res_users where active and not share and id <> 1"
 }
 
-# To sign in.
+# For signing in.
 enforce {
   writes = ["/web/login", "/web/session/", "/web/reset_password"]
 }

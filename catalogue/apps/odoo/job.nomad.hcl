@@ -1,9 +1,9 @@
-# Odoo Community in production: the official image, one database per association, its files on the volume.
+# Odoo Community in production: the official image, one database per association, files on the volume.
 #
-# The image's entrypoint puts the password among the words of the process, which all on the node can read, and waits for a
-# database that is not ours. The settings file makes both needless, so Odoo is started by itself.
+# The image's entrypoint passes the password as a process argument, visible to everybody on the node, and waits for
+# another database. The settings file makes both unnecessary, so Odoo is started directly.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
@@ -41,7 +41,7 @@ job "odoo" {
   id   = "${var.job_id}"
   type = "service"
 
-  # The first start makes the database: longer than Nomad would wait.
+  # The first start creates the database, which takes longer than Nomad's default deadline.
   update {
     healthy_deadline  = "20m"
     progress_deadline = "25m"
@@ -91,8 +91,8 @@ job "odoo" {
         BASE_URL = var.url
       }
 
-      # The administrator's public default password is gone before anything listens. After an image of another date the
-      # installed modules are brought up to date: Odoo does not do so by itself.
+      # The administrator's default password is replaced before anything listens. With a newer image, the installed
+      # modules are updated, which Odoo does not do itself.
       template {
         destination = "local/start.sh"
         data        = <<-EOT
@@ -162,7 +162,7 @@ job "odoo" {
         EOT
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"

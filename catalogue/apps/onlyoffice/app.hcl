@@ -37,10 +37,10 @@ unverified = [
 
 tenancy   = "shared"
 first_url = "/healthcheck"
-backup    = "none" # documents stay in the clouds; what is kept is for hours
+backup    = "none" # documents are stored in the clouds; its own data lasts hours
 upgrade   = "auto-on-start"
 suspend   = "proxy"
-quota     = "app-create" # opens no further document
+quota     = "app-create" # opens no further documents
 
 egress       = "none"
 capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
@@ -54,7 +54,7 @@ health {
   status = 200
 }
 
-# Starts as root, which gives its folders to its own user.
+# Starts as root, and gives its folders to its own user.
 volume {
   uid = 0
   gid = 0
@@ -64,8 +64,8 @@ image "onlyoffice" {
   reference = "docker.io/onlyoffice/documentserver:9.3.1.2"
 }
 
-# Its own check writes and reads its database, its queue and its files. A conversion needs a signed request: that an
-# unsigned one is refused (-8) shows the converter and that strangers cannot use it.
+# The application's own check writes and reads its database, queue and files. A conversion needs a signed request:
+# refusing an unsigned one (-8) proves that the converter runs and that strangers cannot use it.
 check "write" {
   request "health" {
     path     = "/healthcheck"
@@ -92,13 +92,13 @@ check "read" {
   }
 }
 
-# What clouds sign their requests with.
+# Clouds sign their requests with it.
 secret "jwt_secret" {
   length = 48
   kind   = "rotatable"
 }
 
-# Signs addresses of files while they are edited.
+# Signs URLs of files while they are edited.
 secret "link_secret" {
   length = 48
   kind   = "rotatable"

@@ -1,8 +1,9 @@
-# ONLYOFFICE Docs in production: the upstream community image, one for all clouds of the platform. Changes not yet saved
-# to a cloud are in a PostgreSQL database of its own and on the volume; the queue (RabbitMQ) is inside the image.
+# ONLYOFFICE Docs in production: the upstream community image, one for all clouds of the platform. Changes that are not
+# saved to a cloud yet are in a PostgreSQL database and on the volume; the queue (RabbitMQ) is inside the image.
 #
-# At its first start with a new version the image empties its tables, and the first start of all makes fonts: minutes.
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# At the first start of a new version the image empties its tables, and at the very first start it generates fonts,
+# which takes minutes.
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var volume=… job.nomad.hcl
 
 variable "job_id" {
@@ -74,8 +75,8 @@ job "onlyoffice" {
         ports = ["http"]
       }
 
-      # Files being edited, and beside them the mark of the version: without it the image would empty its tables at
-      # every start. The two folders have no name in common.
+      # Files being edited, and the version file: without it the image would empty its tables at every start. Both folders
+      # share the volume, since no file name occurs in both.
       volume_mount {
         volume      = "data"
         destination = "/var/lib/onlyoffice"
@@ -92,15 +93,15 @@ job "onlyoffice" {
         WOPI_ENABLED             = "false"
         ADMINPANEL_ENABLED       = "false"
         EXAMPLE_ENABLED          = "false"
-        PLUGINS_ENABLED          = "false" # plugins are pages of third parties
+        PLUGINS_ENABLED          = "false" # plugins are third-party pages
         METRICS_ENABLED          = "false"
         NGINX_ACCESS_LOG         = "false"
         ALLOW_META_IP_ADDRESS    = "false"
-        ALLOW_PRIVATE_IP_ADDRESS = "false" # clouds are asked by their public names
+        ALLOW_PRIVATE_IP_ADDRESS = "false" # clouds are reached by their public names
         USE_UNAUTHORIZED_STORAGE = "false"
       }
 
-      # Every secret: quoted as JSON, which the reader of such files understands.
+      # Secrets are quoted as JSON, which env files accept.
       template {
         destination = "secrets/onlyoffice.env"
         env         = true
@@ -123,7 +124,7 @@ job "onlyoffice" {
         memory_max = var.memory_max
       }
 
-      # Open documents are saved to their clouds first.
+      # Open documents are first saved to their clouds.
       kill_timeout = "4m"
     }
   }

@@ -30,7 +30,7 @@ tenancy        = "instance"
 first_url      = "/login"
 backup         = "dump+files"
 upgrade        = "auto-on-start"
-permanent_host = true # other sites know its accounts and videos by it
+permanent_host = true # other sites address its accounts and videos by it
 suspend        = "proxy"
 quota          = "app-account"
 
@@ -38,7 +38,7 @@ egress = "web" # federation
 
 version = "8.2.4"
 tasks   = ["peertube", "redis"]
-needs   = ["postgres", "smtp"] # its client knows no Redis user: the queue is a task of its own
+needs   = ["postgres", "smtp"] # its Redis client supports no user: the queue is a task of the job
 
 postgres {
   version    = 13
@@ -50,7 +50,7 @@ health {
   status = 200
 }
 
-# The user peertube of the image; the queue's task runs as the same.
+# The user peertube of the image; the queue's task runs as the same user.
 volume {
   uid = 999
   gid = 999
@@ -60,12 +60,12 @@ image "peertube" {
   reference = "docker.io/chocobozzz/peertube:v8.2.4"
 }
 
-# Valkey, which takes the place of Redis.
+# Valkey, in place of Redis.
 image "redis" {
   reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
 
-# A channel, since a video is no text. Each account may have 20.
+# Creates a channel, since a video is not text. Each account can have 20.
 check "write" {
   request "client" {
     path = "/api/v1/oauth-clients/local"
@@ -101,7 +101,7 @@ check "read" {
   }
 }
 
-# The account that the image makes at its first start signs in.
+# The account that the image creates at its first start signs in.
 check "opening" {
   request "client" {
     path = "/api/v1/oauth-clients/local"
@@ -142,13 +142,13 @@ usage "bytes" {
   field = "totalLocalVideoFilesSize"
 }
 
-# Of the user "root". Kept by the application itself from the first start on: another value here would fit nothing.
+# Password of the user "root". The application stores it at its first start: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
 }
 
-# Encrypts what is in the database: codes of two-factor sign-in.
+# Encrypts two-factor codes in the database.
 secret "secret_key" {
   length = 32
   format = "hex"
@@ -163,7 +163,7 @@ value "admin_email" {
   from = "email"
 }
 
-# To sign in.
+# For signing in.
 enforce {
   writes = ["/api/v1/users/token", "/api/v1/users/revoke-token", "/api/v1/users/ask-reset-password"]
 }

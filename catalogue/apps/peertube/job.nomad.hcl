@@ -1,5 +1,5 @@
-# PeerTube in production: the upstream image, its accounts in a PostgreSQL database of its own, its job queue in a Redis
-# of its own, its videos on the volume.
+# PeerTube in production: the upstream image, its accounts in a PostgreSQL database, its job queue in a Redis task, its
+# videos on the volume.
 #
 # The first start migrates the database. frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
 #   nomad job run -var job_id=… -var host=… -var port=20000 -var ingress=… -var volume=… job.nomad.hcl
@@ -44,13 +44,13 @@ variable "memory_max" {
   default = 2048
 }
 
-# What is reserved is for both tasks together.
+# The reservation is for both tasks together.
 locals {
   redis_cpu        = floor(var.cpu / 10)
   redis_memory     = floor(var.memory / 8)
   redis_memory_max = floor(var.memory_max / 8)
 
-  # Bytes of video that one account may upload; people change it for each account.
+  # Bytes of video that an account can upload; administrators can change it per account.
   video_quota = lookup({ starter = 2147483648, standard = 5368709120, large = 10737418240 }, var.plan, 2147483648)
 }
 
@@ -102,8 +102,8 @@ job "peertube" {
       config {
         image   = "docker.io/valkey/valkey:8.1.10-alpine"
         command = "sh"
-        # Transcoding and deliveries that were queued must outlive a restart. PeerTube's folder of settings, too, must be
-        # there before it writes to it.
+        # Queued transcoding and deliveries must survive a restart. PeerTube's folder of settings must also exist before
+        # PeerTube writes to it.
         args = ["-c", <<-EOT
           mkdir -p /data/redis /data/config
           exec valkey-server --bind 127.0.0.1 --dir /data/redis --appendonly yes --save ''
@@ -139,8 +139,8 @@ job "peertube" {
       }
 
       env {
-        # What administrators change in the pages is written to PEERTUBE_LOCAL_CONFIG, which the image has on a second
-        # volume. Later folders win, so their word is the last one.
+        # Changes by administrators are written to PEERTUBE_LOCAL_CONFIG, which the image has on a second volume. Later
+        # folders override earlier ones, so their settings win.
         NODE_CONFIG_DIR       = "/app/config:/app/support/docker/production/config:/local:/data/config"
         PEERTUBE_LOCAL_CONFIG = "/data/config"
 
@@ -155,12 +155,12 @@ job "peertube" {
         PEERTUBE_TRANSCODING_THREADS = "1"
         PEERTUBE_LOG_PING_REQUESTS   = "false"
 
-        # Copying videos from elsewhere lets visitors of one account fill the disk, and fetches programs at run time.
+        # Importing videos from elsewhere would let any account fill the disk, and downloads programs at run time.
         PEERTUBE_IMPORT_VIDEOS_HTTP    = "false"
         PEERTUBE_IMPORT_VIDEOS_TORRENT = "false"
       }
 
-      # No calls to third parties: frama decides about versions.
+      # No calls to third parties: frama manages versions.
       template {
         destination = "local/local.yaml"
         data        = <<-EOT
@@ -170,7 +170,7 @@ job "peertube" {
         EOT
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -179,7 +179,7 @@ job "peertube" {
         EOT
       }
 
-      # What people typed and every secret: quoted as JSON, which the reader of such files understands.
+      # User input and secrets are quoted as JSON, which env files accept.
       template {
         destination = "secrets/peertube.env"
         env         = true

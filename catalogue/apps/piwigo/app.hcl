@@ -29,7 +29,7 @@ unverified = [
 tenancy   = "instance"
 first_url = "/identification.php"
 backup    = "dump+files"
-upgrade   = "migrate-command" # files come by themselves; from 16 to 17 the site waits until an administrator opens upgrade.php
+upgrade   = "migrate-command" # code upgrades itself; from 16 to 17 the site waits until an administrator opens upgrade.php
 suspend   = "proxy"
 quota     = "ingress"
 
@@ -60,7 +60,7 @@ image "piwigo" {
   reference = "docker.io/piwigo/piwigo:16.4.0a"
 }
 
-# Repeating the first request only says that Piwigo is installed; the second sees that it is.
+# Repeating the first request reports that Piwigo is installed; the second verifies it.
 setup "install" {
   request "form" {
     method       = "POST"
@@ -74,7 +74,7 @@ setup "install" {
   }
 }
 
-# An album, since a photo is no text.
+# Creates an album, since a photo is not text.
 check "write" {
   request "sign-in" {
     method       = "POST"
@@ -116,7 +116,7 @@ usage "photos" {
   query = "SELECT COUNT(*) FROM piwigo_images"
 }
 
-# Of the user "admin". Kept by the application itself from the setup on: another value here would fit nothing.
+# Password of the user "admin". The application stores it at setup: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
@@ -130,7 +130,7 @@ value "admin_email" {
   from = "email"
 }
 
-# Photos are deleted from the pages of the administration, and uploaded elsewhere (/ws.php).
+# Photos are deleted on the administration pages; uploads use another path (/ws.php).
 enforce {
   writes = ["/identification.php", "/password.php", "/admin.php"]
 }

@@ -1,8 +1,8 @@
-# Piwigo in production: the upstream image (nginx and PHP), its albums in a MariaDB database of its own, code and photos
-# on the volume.
+# Piwigo in production: the upstream image (nginx and PHP), its albums in a MariaDB database, code and photos on the
+# volume.
 #
-# At each start the image copies newer code over the volume. The installation itself is a form that frama sends once.
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# At each start the image copies newer code to the volume. The installation is a form that frama submits once.
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var volume=… job.nomad.hcl
 
 variable "job_id" {
@@ -36,7 +36,7 @@ job "piwigo" {
   id   = "${var.job_id}"
   type = "service"
 
-  # Before it serves, the image sets the owner of every file: that takes its time with many photos.
+  # At each start the image sets the owner of every file, which takes long with many photos.
   update {
     healthy_deadline  = "15m"
     progress_deadline = "20m"
@@ -87,8 +87,9 @@ job "piwigo" {
         PIWIGO_GID = "1000"
       }
 
-      # The image copies its code to the volume unless include/constants.php there says that it is done: a copy that was
-      # interrupted begins again. user.sh is the image's own hook, run as root after the copy and before anything serves.
+      # The image copies its code to the volume unless include/constants.php there says that it is done, so an
+      # interrupted copy starts again. user.sh is the image's own hook, run as root after the copy and before anything
+      # serves.
       template {
         destination = "local/start.sh"
         data        = <<-EOT
@@ -104,8 +105,8 @@ job "piwigo" {
         EOT
       }
 
-      # Settings that belong to the host are written at each start, over what is on the volume: addresses and passwords
-      # may have changed since. Those of the database only once the installation made them.
+      # Settings of the host are written to the volume at each start, since addresses and passwords can change. Those
+      # for the database are written only after the installation created them.
       template {
         destination = "local/user.sh"
         perms       = "0755"
@@ -124,7 +125,7 @@ job "piwigo" {
         EOT
       }
 
-      # Base64, so that no character of a password or a name means anything to PHP.
+      # Base64, so that PHP interprets no character of a password or name.
       template {
         destination = "secrets/config.inc.php"
         data        = <<-EOT

@@ -1,4 +1,4 @@
-# No form builder: it keeps the answers, and has one form.
+# Not a form builder: it stores the answers of a single form.
 name   = "pocketbase"
 kind   = "forms"
 status = "demo"
@@ -20,7 +20,7 @@ docs       = ["https://pocketbase.io/docs/js-migrations/", "https://pocketbase.i
 
 tenancy   = "instance"
 first_url = "/"          # the form; the answers are read at /_/
-backup    = "stop+files" # SQLite files, which a live copy can catch half written
+backup    = "stop+files" # SQLite files, inconsistent in a live copy
 upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
@@ -54,7 +54,7 @@ check "write" {
     body         = "{\"form\": \"essai\", \"answer\": \"{object}\"}"
   }
 
-  # Who answered must not be able to read what others did.
+  # People who answer must not be able to read other answers.
   request "list without signing in" {
     path   = "/api/collections/answers/records"
     status = 403
@@ -86,7 +86,7 @@ usage "answers" {
   field = "answers"
 }
 
-# The administrator signs in, to read answers and to delete them.
+# The administrator signs in, to read and delete answers.
 enforce {
   writes = ["/api/collections/_superusers/auth-"]
 }
@@ -97,7 +97,7 @@ secret "admin_password" {
   kind   = "rotatable"
 }
 
-# Whoever has it learns how many answers there are.
+# With it, anybody can read the number of answers.
 secret "usage_key" {
   length = 32
   kind   = "rotatable"

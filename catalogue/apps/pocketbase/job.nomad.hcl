@@ -1,7 +1,7 @@
 # PocketBase in production: one collection of answers and one form, in an image that the host builds itself (Dockerfile
 # beside this file). Answers are in SQLite on the volume.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad var put nomad/jobs/JOB title=… language=fr admin_email=… admin_password=… usage_key=…
 #   nomad job run -var job_id=JOB -var registry=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
 
@@ -77,7 +77,7 @@ job "pocketbase" {
         ports           = ["http"]
         readonly_rootfs = true
         command         = "sh"
-        # PocketBase takes folders; what they hold is rewritten at each start.
+        # PocketBase reads folders; their files are rewritten at each start.
         args = ["-ec", <<-EOT
           cd "$NOMAD_TASK_DIR"
           mkdir -p migrations hooks public
@@ -107,7 +107,7 @@ job "pocketbase" {
 
       env {
         HOME       = "${NOMAD_TASK_DIR}"
-        GOMEMLIMIT = "${var.memory}MiB" # collects before the limit, not at it
+        GOMEMLIMIT = "${var.memory}MiB" # garbage collection starts below the limit
         URL        = var.url
       }
 
@@ -124,7 +124,7 @@ job "pocketbase" {
         EOT
       }
 
-      # Runs once: PocketBase notes the names of the files that it applied.
+      # Runs once: PocketBase records the names of applied migrations.
       template {
         destination = "local/1_answers.js"
         data        = <<-EOT
@@ -144,8 +144,8 @@ job "pocketbase" {
         EOT
       }
 
-      # Runs at each start, before the server answers: without a superuser it would offer to make one to whoever comes,
-      # and a password that was changed in the Nomad Variable has to be taken over.
+      # Runs at each start, before the server answers: without a superuser it would let any visitor create one, and a
+      # password changed in the Nomad Variable must be applied.
       template {
         destination = "local/main.pb.js"
         data        = <<-EOT

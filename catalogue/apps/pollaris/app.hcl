@@ -31,7 +31,7 @@ unverified = [
 tenancy   = "instance"
 first_url = "/"
 backup    = "dump"
-upgrade   = "migrate-command" # a task of the job, before the others start
+upgrade   = "migrate-command" # a task of the job that runs before the others
 suspend   = "proxy"
 quota     = "ingress"
 
@@ -65,7 +65,7 @@ image "migrate" {
   build     = "https://framagit.org/pollaris/pollaris/-/archive/1.2.3/pollaris-1.2.3.tar.gz"
 }
 
-# The first step of a poll keeps its title; one that nobody finishes is deleted after a month.
+# The first step of a poll stores its title; unfinished polls are deleted after a month.
 check "write" {
   request "form" {
     path     = "/polls/new?type=classic"
@@ -116,7 +116,7 @@ value "title" {
   from = "association"
 }
 
-# To sign in.
+# For signing in.
 enforce {
   writes = ["/login"]
 }

@@ -1,7 +1,7 @@
-# Pollaris in production: an image that the host builds (see Containerfile), all of its data in a PostgreSQL database of
-# its own. A worker beside the web server sends mail and deletes old polls; before both, a task migrates the database.
+# Pollaris in production: an image that the host builds (see Containerfile), all of its data in a PostgreSQL database. A
+# worker task sends mail and deletes old polls; a task before both migrates the database.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var url=https://… -var port=20005 -var ingress=… -var registry=registry.example.org job.nomad.hcl
 
 variable "job_id" {
@@ -39,14 +39,14 @@ variable "memory_max" {
   default = 512
 }
 
-# What is reserved is for all tasks together, the one that is done before the others start, too.
+# The reservation is for all tasks together, including the one that ends before the others start.
 locals {
   side_cpu        = floor(var.cpu / 4)
   side_memory     = floor(var.memory / 4)
   side_memory_max = floor(var.memory_max / 4)
 
-  # The same for all three tasks. Symfony puts parameters in the place of %…% in the database's address, hence %%, and the
-  # sender's name into a header as it is, hence without what means something there.
+  # Shared by all three tasks. Symfony expands %…% in the database URL, hence %%, and copies the sender's name unquoted
+  # into a header, hence the removal of special characters.
   environment = <<-EOT
     {{ with nomadVar "nomad/jobs/${var.job_id}" -}}
     APP_SECRET={{ .app_secret.Value | toJSON }}
@@ -72,14 +72,14 @@ job "pollaris" {
   id   = "${var.job_id}"
   type = "service"
 
-  # A migration of the database may take a while.
+  # Database migrations can take a while.
   update {
     healthy_deadline  = "10m"
     progress_deadline = "15m"
   }
 
   group "app" {
-    # The worker ends each hour, as upstream wants it, and starts anew.
+    # The worker exits every hour, as upstream intends, and is restarted.
     restart {
       attempts = 5
       interval = "10m"
@@ -127,7 +127,7 @@ job "pollaris" {
         MESSENGER_TRANSPORT_DSN = "doctrine://default?auto_setup=0"
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -170,7 +170,7 @@ job "pollaris" {
         POLL_EXPIRES_INCOMPLETE = "1 month"
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -185,7 +185,7 @@ job "pollaris" {
         data        = local.environment
       }
 
-      # Each of Apache's processes may take some 30 MiB: no more of them than fit.
+      # An Apache process takes up to 30 MiB: limit their number to what fits.
       template {
         destination = "local/apache.conf"
         perms       = "0444"
@@ -227,7 +227,7 @@ job "pollaris" {
         POLL_EXPIRES_INCOMPLETE = "1 month"
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -248,7 +248,7 @@ job "pollaris" {
         memory_max = local.side_memory_max
       }
 
-      kill_signal  = "SIGTERM" # the image's own signal is for Apache
+      kill_signal  = "SIGTERM" # the image's own stop signal is for Apache
       kill_timeout = "30s"
     }
   }

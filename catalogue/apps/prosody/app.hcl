@@ -31,7 +31,7 @@ quota     = "ingress"
 
 egress = "none"
 
-permanent_host = true # addresses of accounts and rooms end in it
+permanent_host = true # addresses of accounts and rooms contain it
 
 version = "0.12.3"
 tasks   = ["prosody"]
@@ -52,7 +52,7 @@ image "prosody" {
   build     = "https://packages.debian.org/bookworm/prosody"
 }
 
-# By the door that the job makes for this: what people send goes by WebSocket, which a check cannot speak.
+# Uses an HTTP endpoint of the job: messages go by WebSocket, which checks do not speak.
 check "write" {
   request "page" {
     path     = "/"
@@ -91,7 +91,7 @@ usage "accounts" {
   pattern = "*/accounts/*.dat"
 }
 
-# Of the user "admin". The application keeps it from the first start on: another value here would fit nothing.
+# Password of the user "admin". The application stores it at its first start: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"

@@ -1,7 +1,7 @@
-# Prosody in production: an image that the host builds itself (Dockerfile beside this file), with the page of Converse. All
-# goes by HTTP, through the ingress; other servers of XMPP are neither called nor heard.
+# Prosody in production: an image that the host builds itself (Dockerfile beside this file), with Converse as the page.
+# Everything goes by HTTP, through the ingress; there is no federation with other XMPP servers.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var registry=… -var host=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
 
 variable "job_id" {
@@ -140,7 +140,8 @@ job "prosody" {
         EOT
       }
 
-      # The first account, and a door for who knows its password: to write a message to oneself, and to read the latest.
+      # Creates the first account, and an endpoint that, with its password, writes a message to oneself and reads the
+      # latest.
       template {
         destination = "local/mod_frama.lua"
         data        = <<-EOT
@@ -196,7 +197,7 @@ job "prosody" {
         EOT
       }
 
-      # Nothing of visitors goes to third parties: signs are those of their system, and no pictures of other sites are shown.
+      # Visitors' data goes to no third party: emoji come from their system, and images from other sites are not shown.
       template {
         destination = "local/index.html"
         data        = <<-EOT

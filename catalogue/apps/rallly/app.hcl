@@ -1,6 +1,6 @@
 name   = "rallly"
 kind   = "polls"
-status = "beta" # its maker asks for a paid key from the second account on
+status = "beta" # upstream requires a paid key from the second account on
 
 title {
   fr = "Rallly"
@@ -34,7 +34,7 @@ unverified = [
 
 tenancy   = "instance"
 first_url = "/"
-backup    = "dump" # pictures would be in a bucket, which this entry does without
+backup    = "dump" # images would need a bucket, which this entry does without
 upgrade   = "auto-on-start"
 suspend   = "app-maintenance" # MAINTENANCE_MODE
 quota     = "ingress"
@@ -73,7 +73,7 @@ usage "answers" {
   query = "SELECT count(*) FROM participants"
 }
 
-# Encrypts sessions and links in e-mails.
+# Encrypts sessions and links in mails.
 secret "secret_password" {
   length = 48
   kind   = "permanent"
@@ -87,7 +87,7 @@ value "title" {
   from = "association"
 }
 
-# To sign in.
+# For signing in.
 enforce {
   writes = ["/api/auth/"]
 }

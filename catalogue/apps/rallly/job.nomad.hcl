@@ -1,7 +1,7 @@
-# Rallly in production: the upstream image, all of its data in a PostgreSQL database of its own. It migrates the database
-# at its start. Without a bucket, nobody can upload a picture of themselves; nothing else is missing.
+# Rallly in production: the upstream image, all of its data in a PostgreSQL database, which it migrates at its start.
+# Without a bucket, people cannot upload a profile image; nothing else is missing.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var url=https://… -var port=20004 job.nomad.hcl
 
 variable "job_id" {
@@ -35,7 +35,7 @@ job "rallly" {
   id   = "${var.job_id}"
   type = "service"
 
-  # A migration of the database may take a while.
+  # Database migrations can take a while.
   update {
     healthy_deadline  = "10m"
     progress_deadline = "15m"
@@ -68,20 +68,20 @@ job "rallly" {
       config {
         image = "docker.io/lukevella/rallly:4.12.3"
         ports = ["http"]
-        init  = true # the image starts by a shell script, which passes no signals on
+        init  = true # the image starts through a shell script, which forwards no signals
       }
 
       env {
         PORT                    = "3000"
         NEXT_PUBLIC_BASE_URL    = var.url
         NEXT_TELEMETRY_DISABLED = "1"
-        MODERATION_ENABLED      = "false" # it would send polls to OpenAI
-        # The image asks its maker about new versions there, and wants an address: one that leads nowhere.
+        MODERATION_ENABLED      = "false" # else it sends polls to OpenAI
+        # The image checks for new versions at this required address: use one that leads nowhere.
         API_BASE_URL = "https://updates.invalid"
       }
 
-      # What people typed and every secret: quoted as JSON, which the reader of such files understands. Only the contact
-      # has an account: upstream asks money for more, and registration would be open to the whole world.
+      # User input and secrets are quoted as JSON, which env files accept. Only the contact has an account: upstream
+      # charges for more, and registration would be open to everybody.
       template {
         destination = "secrets/rallly.env"
         env         = true

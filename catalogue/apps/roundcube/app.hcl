@@ -26,14 +26,14 @@ unverified = [
   "Without a mailbox, nothing can be written: the check reads the form to sign in, which takes the database and its tables.",
 ]
 
-tenancy   = "shared" # mailboxes have accounts already, and see only themselves
+tenancy   = "shared" # mailboxes have accounts already, and see only their own mail
 first_url = "/"
 backup    = "dump"          # address books and settings; mail is on the mail server
-upgrade   = "auto-on-start" # the image brings the tables up to it
+upgrade   = "auto-on-start" # the image migrates the tables
 suspend   = "proxy"
 quota     = "ingress"
 
-egress = "mail" # mailboxes on a mail server of the internet
+egress = "mail" # mailboxes on mail servers of the internet
 
 version = "1.7.1"
 tasks   = ["roundcube"]
@@ -65,7 +65,7 @@ check "read" {
   }
 }
 
-# The tables are made: the form begins a session there.
+# Proves that the tables exist: the form starts a session there.
 check "opening" {
   request "form" {
     path     = "/?_task=login"
@@ -81,8 +81,7 @@ usage "accounts" {
   query = "SELECT COUNT(*) FROM users"
 }
 
-# Encrypts the password of a mailbox for as long as somebody is signed in: exactly 24 characters. A new one signs
-# everybody out.
+# Encrypts a mailbox's password during a session: exactly 24 characters. A new one signs everybody out.
 secret "des_key" {
   length = 24
   kind   = "rotatable"

@@ -1,7 +1,7 @@
-# Roundcube in production: the upstream image that runs without root, one for all mailboxes of the host. Address books
-# and settings are in a PostgreSQL database of its own, so that it has no volume.
+# Roundcube in production: the upstream rootless image, one for all mailboxes of the host. Address books and settings
+# are in a PostgreSQL database, so it has no volume.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var ingress=… job.nomad.hcl
 
 variable "job_id" {
@@ -48,7 +48,7 @@ job "roundcube" {
       port     = "http"
       provider = "nomad"
 
-      # Each visit without a cookie leaves a session in the database until it expires: not too often.
+      # Each request without a cookie leaves a session in the database until it expires: check rarely.
       check {
         type     = "http"
         path     = "/"
@@ -71,10 +71,10 @@ job "roundcube" {
         ROUNDCUBEMAIL_DEFAULT_PORT = "993"
         ROUNDCUBEMAIL_PLUGINS      = "archive,zipdownload,markasjunk,newmail_notifier"
         ROUNDCUBEMAIL_SKIN         = "elastic"
-        PHP_INI_SCAN_DIR           = ":/local" # the image's own, and then ours
+        PHP_INI_SCAN_DIR           = ":/local" # the image's own, then the job's
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -83,8 +83,8 @@ job "roundcube" {
         EOT
       }
 
-      # Every secret: quoted as JSON, which the reader of such files understands. People send with the account of their
-      # mailbox, never with the host's.
+      # Secrets are quoted as JSON, which env files accept. People send with the account of their mailbox, never with
+      # the host's.
       template {
         destination = "secrets/roundcube.env"
         env         = true
@@ -105,7 +105,7 @@ job "roundcube" {
         EOT
       }
 
-      # The image makes the tables one by one, and would not go on where it was interrupted: here all come at once.
+      # The image creates tables one by one and cannot resume after an interruption: create all in one transaction here.
       template {
         destination = "local/start.sh"
         data        = <<-EOT
@@ -131,7 +131,7 @@ job "roundcube" {
         EOT
       }
 
-      # Read after what the image makes of the environment.
+      # Read after the settings that the image generates from the environment.
       template {
         destination = "local/frama.inc.php"
         data        = <<-EOT
@@ -156,7 +156,7 @@ job "roundcube" {
         EOT
       }
 
-      # Each of Apache's processes may take some 32 MiB: no more of them than fit.
+      # An Apache process takes up to 32 MiB: limit their number to what fits.
       template {
         destination = "local/apache.conf"
         perms       = "0444"

@@ -27,7 +27,7 @@ unverified = [
 
 tenancy   = "shared" # no accounts: nothing tells associations apart
 first_url = "/"
-backup    = "none" # all that it keeps is gone within a week, by promise
+backup    = "none" # everything is deleted within a week
 upgrade   = "auto-on-start"
 suspend   = "proxy"
 quota     = "ingress"
@@ -42,7 +42,7 @@ health {
   status = 200
 }
 
-# The user app of the image; Redis runs as the same.
+# The user app of the image; Redis runs as the same user.
 volume {
   uid = 1000
   gid = 1000
@@ -52,7 +52,7 @@ image "send" {
   reference = "registry.gitlab.com/timvisee/send:v3.4.27"
 }
 
-# Valkey, which takes the place of Redis.
+# Valkey, in place of Redis.
 image "redis" {
   reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
@@ -81,7 +81,7 @@ usage "files" {
   pattern = "files/*"
 }
 
-# Whom to write to about a file that should not be there: the host.
+# Contact for abuse: the host.
 value "contact" {
   from = "email"
 }

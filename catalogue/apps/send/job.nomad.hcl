@@ -1,8 +1,8 @@
-# Send in production: the upstream image, what it knows of files in a Redis of its own, the encrypted files on the
-# volume. Redis is its only database, so it writes each change down.
+# Send in production: the upstream image, metadata of files in a Redis task, the encrypted files on the volume. Redis is
+# its only database, so it logs every change.
 #
-# Anybody may upload: that is what it is for. Sizes and times are kept small, and every page says whom to write to.
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# Anybody can upload, by design. Sizes and retention times are small, and every page gives an abuse contact.
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var url=https://… -var port=20000 -var volume=… job.nomad.hcl
 
 variable "job_id" {
@@ -41,7 +41,7 @@ variable "memory_max" {
   default = 768
 }
 
-# What is reserved is for both tasks together.
+# The reservation is for both tasks together.
 locals {
   redis_cpu        = floor(var.cpu / 4)
   redis_memory     = floor(var.memory / 4)
@@ -74,7 +74,7 @@ job "send" {
       port     = "http"
       provider = "nomad"
 
-      # Asks Redis, too.
+      # Also checks Redis.
       check {
         type     = "http"
         path     = "/__heartbeat__"
@@ -116,8 +116,8 @@ job "send" {
       kill_timeout = "30s"
     }
 
-    # Redis forgets a file when its time is over; the file itself stays until somebody removes it. Upstream leaves that
-    # to a calendar outside. The first part of a file's name is the days it may live.
+    # When a file expires, Redis forgets it, but the file stays. Upstream leaves its deletion to an external scheduled
+    # job. The first part of a file's name is its lifetime in days.
     task "send" {
       driver = "docker"
       user   = "1000:1000"
@@ -158,7 +158,7 @@ job "send" {
         DEFAULT_DOWNLOADS      = "5"
       }
 
-      # What people typed: quoted as JSON, which the reader of such files understands.
+      # User input is quoted as JSON, which env files accept.
       template {
         destination = "secrets/send.env"
         env         = true

@@ -26,10 +26,10 @@ unverified = [
   "Mail comes in by a port of Nomad's dynamic range, named in the service <job>-smtp: the host's mail server has to look it up and pass mail for the lists' domain on.",
 ]
 
-tenancy   = "shared" # one service, many mail domains; lists of one association do not see those of another
+tenancy   = "shared" # one service, many mail domains; an association does not see another's lists
 first_url = "/sympa"
 backup    = "quiesce+dump+files" # lists are files, their members are in the database
-upgrade   = "migrate-command"    # done at each start
+upgrade   = "migrate-command"    # at each start
 suspend   = "proxy"
 quota     = "app-create"
 
@@ -59,7 +59,7 @@ volume {
   gid = 1000
 }
 
-# frama makes and counts lists with it.
+# frama creates and counts lists with it.
 secret "soap_password" {
   length = 48
   kind   = "rotatable"
@@ -117,7 +117,7 @@ usage "accounts" {
 
 plan "starter" {
   cpu        = 300
-  memory     = 768 # eight Perls of 90 MB each
+  memory     = 768 # eight Perl processes of 90 MB each
   memory_max = 1536
   disk       = 5120
 }

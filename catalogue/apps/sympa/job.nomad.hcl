@@ -1,7 +1,7 @@
-# Sympa in production: an image that the host builds, with the pages (nginx and FastCGI), the daemons, and the mail server
-# between them and the world (Postfix) in one container.
+# Sympa in production: an image that the host builds, with the pages (nginx and FastCGI), the daemons, and a mail server
+# (Postfix) in one container.
 #
-# What the image sympa:6.2.80 holds, with the paths of upstream's packages:
+# Contents of the image sympa:6.2.80, with the paths of upstream's packages:
 #   - Sympa 6.2.80 with its drivers for PostgreSQL, configured so that all that changes lies below /var/lib/sympa
 #     (/var/spool/sympa links to /var/lib/sympa/spool); its settings in /etc/sympa/sympa.conf; a user sympa, number 1000;
 #   - /usr/sbin/{sympa_msg,bulk,archived,bounced,task_manager}.pl, /usr/bin/sympa,
@@ -13,7 +13,7 @@
 #
 # More mail domains: a folder /var/lib/sympa/etc/<domain>/ with a robot.conf, then a restart.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
@@ -102,7 +102,7 @@ job "sympa" {
   id   = "${var.job_id}"
   type = "service"
 
-  # The first start makes the database: longer than Nomad would wait.
+  # The first start creates the database, which takes longer than Nomad's default deadline.
   update {
     healthy_deadline  = "10m"
     progress_deadline = "15m"
@@ -163,7 +163,7 @@ job "sympa" {
         destination = "/var/lib/sympa"
       }
 
-      # If one of its programs ends, all end, and Nomad starts them again.
+      # If one of its programs exits, all exit, and Nomad restarts them.
       template {
         destination = "local/start.sh"
         data        = <<-EOT
@@ -337,7 +337,7 @@ job "sympa" {
         EOT
       }
 
-      # Read by the user sympa.
+      # Readable by the user sympa.
       template {
         destination = "secrets/sympa.conf"
         perms       = "0444"
@@ -350,7 +350,7 @@ job "sympa" {
         memory_max = var.memory_max
       }
 
-      kill_timeout = "60s" # the messages in their hands
+      kill_timeout = "60s" # for messages in progress
     }
   }
 }

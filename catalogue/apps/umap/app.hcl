@@ -31,12 +31,12 @@ unverified = [
   "Whether its administrator, named frama, can set a password by mail; nobody else makes accounts.",
 ]
 
-tenancy   = "instance" # everybody's public maps are on one home page
+tenancy   = "instance" # all public maps are on one home page
 first_url = "/"
-backup    = "dump+files" # the data of maps are files, their names and rights are in the database
+backup    = "dump+files" # map data are files, names and permissions are in the database
 upgrade   = "auto-on-start"
 suspend   = "app-read-only" # UMAP_READONLY
-quota     = "ingress" # UMAP_READONLY keeps people from signing in and from deleting, too
+quota     = "ingress" # UMAP_READONLY also prevents signing in and deleting
 
 egress       = "none"
 capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"]
@@ -58,7 +58,7 @@ image "proxy" {
   reference = "docker.io/library/nginx:1.30.5-alpine"
 }
 
-# Valkey, which takes the place of Redis.
+# Valkey, in place of Redis.
 image "redis" {
   reference = "docker.io/valkey/valkey:8.1.10-alpine"
 }
@@ -73,13 +73,13 @@ volume {
   gid = 0
 }
 
-# Kept by the application itself from the setup on: another value here would fit nothing.
+# The application stores it at setup: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
 }
 
-# Signs the secret links to maps made without an account: another value breaks them all.
+# Signs the secret links of anonymous maps: a new one breaks them all.
 secret "secret_key" {
   length = 64
   kind   = "permanent"
@@ -177,7 +177,7 @@ usage "maps" {
   field = "maps_count"
 }
 
-# People sign in, and its administrator deletes maps in /admin/.
+# People sign in, and the administrator deletes maps in /admin/.
 enforce {
   writes = ["/fr/login/", "/en/login/", "/admin/"]
 }

@@ -1,7 +1,7 @@
-# uMap in production: the upstream image, nginx in front of it as upstream asks (files, and data of maps after uMap said
-# yes), and a Redis of its own by which people who edit one map together see one another. Nothing in that Redis has to last.
+# uMap in production: the upstream image, nginx in front of it as upstream requires (static files, and map data after
+# uMap's permission check), and a disposable Redis for real-time collaboration.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var port=20000 -var ingress=… -var volume=… (and the others without a default) job.nomad.hcl
 
 variable "job_id" {
@@ -43,7 +43,7 @@ variable "memory_max" {
   default = 1024
 }
 
-# What is reserved is for all tasks together.
+# The reservation is for all tasks together.
 locals {
   small_cpu        = floor(var.cpu / 10)
   small_memory     = floor(var.memory / 12)
@@ -57,14 +57,14 @@ job "umap" {
   id   = "${var.job_id}"
   type = "service"
 
-  # The first start makes the database: longer than Nomad would wait.
+  # The first start creates the database, which takes longer than Nomad's default deadline.
   update {
     healthy_deadline  = "10m"
     progress_deadline = "15m"
   }
 
   group "app" {
-    # One network for all tasks: they reach each other on 127.0.0.1, and others reach nginx only.
+    # One network for all tasks: they reach each other on 127.0.0.1; only nginx is reachable from outside.
     network {
       mode = "bridge"
       port "http" {
@@ -105,18 +105,18 @@ job "umap" {
       env {
         UMAP_SETTINGS        = "/secrets/umap.py"
         MEDIA_ROOT           = "/srv/umap/uploads"
-        STATIC_ROOT          = "/alloc/data/static" # made anew at each start, and read by nginx
+        STATIC_ROOT          = "/alloc/data/static" # generated at each start, read by nginx
         SITE_URL             = var.url
         ALLOWED_HOSTS        = "${var.host},127.0.0.1"
         CSRF_TRUSTED_ORIGINS = var.url
         DEBUG                = "0"
-        ENABLE_ACCOUNT_LOGIN = "True" # administrators make accounts in /admin/
+        ENABLE_ACCOUNT_LOGIN = "True" # administrators create accounts in /admin/
         UMAP_ALLOW_ANONYMOUS = "True"
         REALTIME_ENABLED     = "True"
         REDIS_URL            = "redis://127.0.0.1:6379"
       }
 
-      # A file of Python: strings in JSON are strings there as well.
+      # A Python file: JSON strings are valid Python strings.
       template {
         destination = "secrets/umap.py"
         perms       = "0400"
@@ -138,7 +138,7 @@ job "umap" {
         EOT
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -189,8 +189,8 @@ job "umap" {
         read_only   = true
       }
 
-      # As upstream's, but for two things: of the uploads only icons are open to all (the data of private maps lie beside
-      # them), and nginx fetches nothing from other sites on behalf of visitors, which would reach the host's own network.
+      # Upstream's configuration with two changes. Only icons are public among the uploads, since data of private maps
+      # is beside them. And nginx does not proxy requests to other sites, which could reach the host's own network.
       template {
         destination = "local/umap.conf"
         data        = <<-EOT

@@ -50,31 +50,31 @@ needs   = ["postgres", "smtp"]
 
 postgres {
   version    = 15
-  extensions = ["pgcrypto"] # writes the administrator's password as WiseMapping reads it
+  extensions = ["pgcrypto"] # hashes the administrator's password as WiseMapping expects
 }
 
 image "wisemapping" {
   reference = "docker.io/wisemapping/wisemapping:6.0.9"
 }
 
-# /health is nginx alone; this answer comes from the application.
+# /health is answered by nginx; this one comes from the application.
 health {
   path   = "/api/restful/app/config"
   status = 200
 }
 
-# Kept by the application itself from the first start on: another value here would fit nothing.
+# The application stores it at its first start: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
 }
 
-# The administrator, who sets a password of their own by "forgotten password" and makes the accounts.
+# The administrator, who sets a password with "forgotten password" and creates the accounts.
 value "admin_email" {
   from = "email"
 }
 
-# Signs what browsers sign in with.
+# Signs session tokens.
 secret "jwt_secret" {
   length = 80
   kind   = "rotatable"
@@ -121,7 +121,7 @@ check "read" {
   }
 }
 
-# The account that the image makes at its first start signs in.
+# The account that the image creates at its first start signs in.
 check "opening" {
   request "login" {
     method       = "POST"
@@ -144,7 +144,7 @@ usage "maps" {
   query = "select count(*) from mindmap"
 }
 
-# To sign in.
+# For signing in.
 enforce {
   writes = ["/api/restful/authenticate"]
 }

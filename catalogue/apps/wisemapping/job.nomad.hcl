@@ -1,9 +1,9 @@
 # WiseMapping in production: the upstream image (nginx and the Java application), everything in PostgreSQL.
 #
-# As it comes it makes two accounts with public passwords at every start. Its list of initial data is replaced by one that
-# makes a single administrator, whose password frama drew.
+# By default it creates two accounts with public passwords at every start. The job replaces its initial data by a single
+# administrator with a generated password.
 #
-# frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
+# frama sets ID, namespace, meta, node, update and disconnect blocks. To run it by hand:
 #   nomad job run -var job_id=… -var url=https://… -var port=20000 job.nomad.hcl
 
 variable "job_id" {
@@ -33,7 +33,7 @@ variable "memory_max" {
   default = 1536
 }
 
-# Java takes more than its heap: threads, code, and nginx beside it.
+# Java needs more than its heap: threads, code, and nginx beside it.
 locals {
   heap = floor(var.memory * 6 / 10)
 }
@@ -42,7 +42,7 @@ job "wisemapping" {
   id   = "${var.job_id}"
   type = "service"
 
-  # The first start makes the database: longer than Nomad would wait.
+  # The first start creates the database, which takes longer than Nomad's default deadline.
   update {
     healthy_deadline  = "10m"
     progress_deadline = "15m"
@@ -82,7 +82,7 @@ job "wisemapping" {
         SPRING_CONFIG_IMPORT = "file:/secrets/application.yml"
       }
 
-      # The authority of the database's certificate; empty where none is declared.
+      # CA of the database's certificate; empty if none is declared.
       template {
         destination = "secrets/db-ca.pem"
         perms       = "0444"
@@ -91,7 +91,7 @@ job "wisemapping" {
         EOT
       }
 
-      # The application runs as a user of its own, hence the permissions. Strings in JSON are strings in YAML as well.
+      # The application runs as its own user, hence the permissions. JSON strings are valid YAML strings.
       template {
         destination = "secrets/application.yml"
         perms       = "0444"
@@ -153,7 +153,7 @@ job "wisemapping" {
         EOT
       }
 
-      # Run at every start; both statements do nothing when the account is there.
+      # Runs at every start; both statements do nothing if the account exists.
       template {
         destination = "secrets/data.sql"
         perms       = "0444"

@@ -29,14 +29,14 @@ unverified = [
   "The job, installation and check were tried with an image of Debian's 6.1.9 laid out as upstream's, not with upstream's of 7.1.0.",
 ]
 
-tenancy   = "instance" # a multisite would share its plugins, and their holes, between associations
+tenancy   = "instance" # a multisite would share plugins, and their vulnerabilities, between associations
 first_url = "/wp-admin/"
 backup    = "dump+files"
-upgrade   = "auto-on-start" # the image brings the code, a plugin of the job brings the database up to it
-suspend   = "proxy"         # the maintenance mode is a file beside the code, which the image brings
+upgrade   = "auto-on-start" # the image brings the code, a plugin of the job migrates the database
+suspend   = "proxy"         # the maintenance mode is a file beside the code, which is in the image
 quota     = "ingress"
 
-egress = "web" # extensions and their updates
+egress = "web" # plugins and their updates
 
 version = "7.1.0"
 tasks   = ["wordpress"]
@@ -46,7 +46,7 @@ mysql {
   charset = "utf8mb4"
 }
 
-# The installer answers before and after the installation, and only when the database does.
+# The installer answers before and after the installation, if the database does.
 health {
   path   = "/wp-admin/install.php"
   status = 200
@@ -67,7 +67,7 @@ setup "install" {
   command = ["php", "/local/install"]
 }
 
-# /?rest_route=… instead of /wp-json/…: works whatever form of addresses the association chose.
+# /?rest_route=… works with every permalink setting, unlike /wp-json/….
 check "write" {
   request "sign-in" {
     method       = "POST"
@@ -115,19 +115,19 @@ usage "pages" {
   query = "SELECT COUNT(*) FROM wp_posts WHERE post_type = 'page' AND post_status = 'publish'"
 }
 
-# People sign in, delete what is in lists (posts and pages go by GET), and what the media library and comments ask for by
-# script: uploads and new posts have addresses of their own.
+# For signing in, deleting from lists (posts and pages use GET), and the scripts of the media library and comments.
+# Uploads and new posts use other paths.
 enforce {
   writes = ["/wp-login.php", "/wp-admin/admin-ajax.php", "/wp-admin/users.php"]
 }
 
-# Of the user "admin". Kept by the application itself from the setup on: another value here would fit nothing.
+# Password of the user "admin". The application stores it at setup: changing it here has no effect there.
 secret "admin_password" {
   length = 32
   kind   = "permanent"
 }
 
-# These eight sign cookies; new ones sign everybody out.
+# These eight sign cookies; changing them signs everybody out.
 secret "auth_key" {
   length = 64
   kind   = "rotatable"

@@ -1,4 +1,4 @@
-# WordPress in production: the image of Docker's library, its posts in a MariaDB database of its own.
+# WordPress in production: Docker's official image, its posts in a MariaDB database.
 #
 # The code comes with the image and is copied at each start; the volume holds only wp-content (photos, themes, plugins),
 # so that a new image is a new WordPress. frama sets ID, namespace, meta, node, update and disconnect blocks. By hand:
@@ -87,10 +87,10 @@ job "wordpress" {
 
       env {
         WORDPRESS_TABLE_PREFIX = "wp_"
-        PHP_INI_SCAN_DIR       = ":/local" # the image's own, and then ours
+        PHP_INI_SCAN_DIR       = ":/local" # the image's own, then the job's
 
-        # The ingress speaks https and says so in X-Forwarded-Proto. frama decides about versions of WordPress itself;
-        # themes and plugins are the association's, but for editing their code in the browser.
+        # TLS ends at the ingress, which sets X-Forwarded-Proto. frama manages WordPress versions; themes and plugins
+        # are the association's, except for editing their code in the browser.
         WORDPRESS_CONFIG_EXTRA = <<-EOT
           define('WP_HOME', '${var.url}');
           define('WP_SITEURL', '${var.url}');
@@ -105,7 +105,7 @@ job "wordpress" {
         EOT
       }
 
-      # What people typed and every secret: quoted as JSON, which the reader of such files understands.
+      # User input and secrets are quoted as JSON, which env files accept.
       template {
         destination = "secrets/wordpress.env"
         env         = true
@@ -137,8 +137,8 @@ job "wordpress" {
         EOT
       }
 
-      # The image takes themes and plugins that are on the volume for the association's, also when its own copying was
-      # interrupted: the mark says that it was. WordPress would run its timetable by visiting itself.
+      # The image takes themes and plugins on the volume for the association's, even if its own copying was interrupted:
+      # the marker file records that. WordPress' built-in scheduler would send requests to itself.
       template {
         destination = "local/start.sh"
         data        = <<-EOT
@@ -156,7 +156,7 @@ job "wordpress" {
         EOT
       }
 
-      # PHP's own limits are too small for photos of a telephone.
+      # PHP's default limits are too small for phone photos.
       template {
         destination = "local/frama.ini"
         data        = <<-EOT
@@ -167,8 +167,9 @@ job "wordpress" {
         EOT
       }
 
-      # Once: the tables, the first account and the language. May be run again, and then does nothing. WordPress calls itself
-      # installed before there is an account: what was interrupted is found by the account and finished.
+      # Runs once: creates the tables, the first account and the language. Safe to repeat. WordPress considers itself
+      # installed before there is an account, so an interrupted installation is detected by the missing account and
+      # finished.
       template {
         destination = "local/install"
         data        = <<-EOT
@@ -201,8 +202,8 @@ job "wordpress" {
         EOT
       }
 
-      # A plugin that nobody can switch off: mail leaves by the host's server, and after a new image the database is
-      # brought up to the code at the first visit instead of when somebody opens the administration.
+      # A plugin that cannot be disabled: it sends mail through the host's server, and migrates the database at the
+      # first request after an image upgrade instead of when somebody opens the administration.
       template {
         destination = "local/frama.php"
         data        = <<-EOT
@@ -239,7 +240,7 @@ job "wordpress" {
         EOT
       }
 
-      # Each of Apache's processes may take some 64 MiB: no more of them than fit.
+      # An Apache process takes up to 64 MiB: limit their number to what fits.
       template {
         destination = "local/apache.conf"
         perms       = "0444"
