@@ -299,7 +299,7 @@ var telling = map[string]int{
 	api.TaskNotRestarting: 3, api.TaskRestarting: 3, "Killing": 3,
 }
 
-const longestEvent = 300 // characters
+const longestEvent = 400 // characters: the reason follows about 230 of Nomad's own
 
 // cause is why the tasks of the newest allocation do not run, or, while that has nothing to say, those of the one before.
 func (s sighting) cause() string {

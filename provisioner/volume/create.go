@@ -123,6 +123,9 @@ func (f *Folder) Resize(id, owner string, bytes int64) (State, error) {
 	return f.look(id, vol)
 }
 
+// ErrMissing means that there is no such volume in the folder.
+var ErrMissing = errors.New("is not in")
+
 // known opens a volume that was made to the end.
 func (f *Folder) known(id string) (*os.File, record, error) {
 	vol, err := f.open(id)
@@ -130,7 +133,7 @@ func (f *Folder) known(id string) (*os.File, record, error) {
 		return nil, record{}, err
 	}
 	if vol == nil {
-		return nil, record{}, fmt.Errorf("volume %s is not in %s: is its disk mounted? Nothing stands in for what is missing", id, f.path)
+		return nil, record{}, fmt.Errorf("volume %s %w %s: is its disk mounted? Nothing stands in for what is missing", id, ErrMissing, f.path)
 	}
 	r, known, err := f.means.read(vol)
 	if err == nil && !known {

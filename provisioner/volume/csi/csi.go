@@ -110,8 +110,11 @@ func (p *plugin) NodePublishVolume(_ context.Context, r *spec.NodePublishVolumeR
 	}
 	err := p.mount(r)
 	p.log("mount", r.GetVolumeId(), r.GetTargetPath(), err)
-	if err != nil {
-		return nil, status.Error(codes.FailedPrecondition, err.Error())
+	switch {
+	case errors.Is(err, volume.ErrMissing):
+		return nil, status.Error(codes.NotFound, err.Error())
+	case err != nil: // Nomad would read FailedPrecondition as "published on another node"
+		return nil, status.Error(codes.Internal, err.Error())
 	}
 	return &spec.NodePublishVolumeResponse{}, nil
 }
