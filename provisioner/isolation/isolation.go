@@ -154,12 +154,13 @@ func (c Config) bridge(class Class) string    { return Network(c.Prefix, class) 
 func (c Config) cniBridge(class Class) string { return Network(c.Prefix, class) + "1" }
 
 // Closed are the addresses that instances do not reach although they are public.
-func (c Config) Closed() []netip.Prefix {
-	var all []netip.Prefix
-	for _, s := range slices.Concat(c.Deny, c.Ingress) {
-		if p, err := network(s); err == nil {
-			all = append(all, p)
-		}
+func (c Config) Closed() []netip.Prefix { return prefixes(slices.Concat(c.Deny, c.Ingress)) }
+
+// prefixes reads addresses and networks, which Check has accepted.
+func prefixes(texts []string) []netip.Prefix {
+	all := make([]netip.Prefix, len(texts))
+	for n, text := range texts {
+		all[n], _ = network(text)
 	}
 	return all
 }

@@ -145,15 +145,7 @@ func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 
 // resolve turns the configuration into addresses. Check has seen that all can be read.
 func (k *Keeper) resolve(ctx context.Context) addresses {
-	var a addresses
-	for _, s := range k.config.Ingress {
-		p, _ := network(s)
-		a.ingress = append(a.ingress, p)
-	}
-	for _, s := range k.config.Deny {
-		p, _ := network(s)
-		a.deny = append(a.deny, p)
-	}
+	a := addresses{ingress: prefixes(k.config.Ingress), deny: prefixes(k.config.Deny)}
 	for _, s := range k.config.Endpoints {
 		host, protocol, port, _ := splitEndpoint(s)
 		for _, ip := range k.lookup(ctx, host) {

@@ -208,7 +208,7 @@ func (br *browser) do(method, path, kind, body string) answer {
 			continue
 		}
 		if br.cookies[c.Name] = c.Value; !c.Expires.IsZero() || c.MaxAge <= 0 {
-			br.t.Errorf("%s %s: the life of %s hangs on the visitor's clock: %s", method, path, c.Name, c.Raw)
+			br.t.Errorf("%s %s: the lifetime of %s depends on the visitor's clock: %s", method, path, c.Name, c.Raw)
 		}
 	}
 	if strings.Contains(string(text), "⟦") {
